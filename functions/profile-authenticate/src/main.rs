@@ -1,0 +1,25 @@
+//! `POST /v1/profile/{id}/authenticate`: a JWT of a chosen duration for a profile.
+
+use std::sync::Arc;
+
+use profile_authenticate::ProfileAuthenticate;
+use shared::authorize::Verifier;
+use shared::aws::Aws;
+use shared::clock::SystemClock;
+use shared::config::Config;
+use shared::random::SystemRandom;
+use shared::store::Lookup;
+use shared::user::UserId;
+use shared::{gateway, log};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), gateway::Error> {
+    let config = Config::from_env()?;
+    log::start(config.log_level);
+    let aws = Aws::from_env()?;
+    let (store, keyring) = (aws.store(&config), aws.keyring(&config));
+    tokio::join!(store.warm(Lookup { users: vec![UserId::nobody()], ..Lookup::default() }), keyring.warm());
+    let verifier = Verifier { store, keyring, party: config.party, clock: Arc::new(SystemClock) };
+    let lifetimes = config.lifetimes;
+    gateway::serve(ProfileAuthenticate { verifier, random: Arc::new(SystemRandom), lifetimes }).await
+}

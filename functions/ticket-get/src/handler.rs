@@ -1,0 +1,55 @@
+//! `GET /api/1/authentication/ticket/{id}`: read a ticket and note its use.
+
+use std::sync::Arc;
+
+use shared::access_token::Action;
+use shared::api::{self, Route, TicketAnswer};
+use shared::authorize::{ACCESS_TOKEN_PARAMETER, Presented, application, demand_somewhere};
+use shared::clock::Clock;
+use shared::error::Problem;
+use shared::gateway::{Endpoint, Request, Response};
+use shared::store::{Store, Write};
+use shared::ticket::Origin;
+
+/// The endpoint.
+pub struct TicketGet<S> {
+    /// Where tickets are.
+    pub store: S,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl<S: Store> Endpoint for TicketGet<S> {
+    fn route(&self) -> &'static Route {
+        &api::TICKET_GET
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response, Problem> {
+        let parameters = request.parameters(&[ACCESS_TOKEN_PARAMETER])?;
+        let presented = Presented::in_request(&request, &parameters)?;
+        let id = request.path_parameter("id")?;
+        let mut found = self.store.lookup(presented.with_ticket(id)?).await?;
+        let now = self.clock.now();
+        let application = application(found.access_token.take(), now)?;
+        demand_somewhere(&application, Action::ManageTickets)?;
+        let ticket = found.ticket.take().ok_or(Problem::NoSuchTicket)?;
+        let user = found.user(&ticket.key.user).ok_or(Problem::NoSuchTicket)?;
+        // Another tenant's ticket answers like none at all.
+        let usable = ticket.origin == Origin::Ticket
+            && ticket.is_live(user, now)
+            && application.allows(Action::ManageTickets, &ticket.tenant);
+        if !usable {
+            return Err(Problem::NoSuchTicket);
+        }
+        if ticket.needs_touch(now) && self.store.touch_ticket(&ticket.key, now).await? == Write::Refused {
+            return Err(Problem::NoSuchTicket);
+        }
+        let answer = TicketAnswer {
+            tenant: ticket.tenant.to_string(),
+            profile_id: ticket.key.user.to_string(),
+            last_request_time: now.as_millis(),
+            id: id.to_owned(),
+        };
+        Ok(Response::json(200, &answer))
+    }
+}

@@ -1,0 +1,40 @@
+//! `POST /api/1/authentication/ticket/{id}/invalidate`: end a ticket; one that is over already stays so.
+
+use std::sync::Arc;
+
+use shared::access_token::Action;
+use shared::api::{self, Route};
+use shared::authorize::{ACCESS_TOKEN_PARAMETER, Presented, application, demand, demand_somewhere};
+use shared::clock::Clock;
+use shared::error::Problem;
+use shared::gateway::{Endpoint, Request, Response};
+use shared::store::Store;
+use shared::ticket::Origin;
+
+/// The endpoint.
+pub struct TicketInvalidate<S> {
+    /// Where tickets are.
+    pub store: S,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl<S: Store> Endpoint for TicketInvalidate<S> {
+    fn route(&self) -> &'static Route {
+        &api::TICKET_INVALIDATE
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response, Problem> {
+        let parameters = request.parameters(&[ACCESS_TOKEN_PARAMETER])?;
+        let presented = Presented::in_request(&request, &parameters)?;
+        let wanted = presented.with_ticket(request.path_parameter("id")?)?;
+        let found = self.store.lookup(wanted).await?;
+        let application = application(found.access_token, self.clock.now())?;
+        demand_somewhere(&application, Action::ManageTickets)?;
+        if let Some(ticket) = found.ticket.filter(|ticket| ticket.origin == Origin::Ticket) {
+            demand(&application, &[Action::ManageTickets], ticket.tenant.as_str())?;
+            self.store.delete_ticket(&ticket.key).await?;
+        }
+        Ok(Response::empty())
+    }
+}

@@ -1,0 +1,175 @@
+//! Settings: the only reader of the environment. Every variable is declared in the template, so none has a default
+//! here, and a function that lacks one does not start.
+
+use std::time::Duration;
+
+use crate::jwt::Party;
+use crate::password::{Cost, Hasher, PasswordError};
+use crate::store::dynamo::Tables;
+use crate::tenant::TenantName;
+use crate::ticket::Limits;
+
+/// A setting that is missing or can't be used. Names the variable, never its value.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The variable is not set, empty, or not Unicode.
+    #[error("the environment variable {0} is not set")]
+    Missing(&'static str),
+    /// The variable's value breaks its rule.
+    #[error("the environment variable {name} {rule}")]
+    Invalid {
+        /// Which.
+        name: &'static str,
+        /// The rule, as a predicate.
+        rule: &'static str,
+    },
+}
+
+/// The settings of a stack.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Issuer and audience of the JWTs.
+    pub party: Party,
+    /// The tenant of user names that don't name one.
+    pub default_tenant: TenantName,
+    /// The secret that holds the keyset.
+    pub keyset_secret: String,
+    /// The tables.
+    pub tables: Tables,
+    /// How long tickets live.
+    pub lifetimes: Lifetimes,
+    /// What a new password hash costs.
+    pub cost: Cost,
+    /// The least severe level that is logged.
+    pub log_level: tracing::Level,
+}
+
+/// How long what is issued lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// A login's JWT and its ticket.
+    pub login_jwt: Duration,
+    /// A profile's JWT where the caller does not say.
+    pub profile_jwt: Duration,
+    /// The longest life of a profile's JWT.
+    pub profile_jwt_max: Duration,
+    /// Tickets of the ticket family.
+    pub ticket: Limits,
+}
+
+impl Config {
+    /// Reads the process's environment.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads settings from anywhere.
+    pub fn read(variable: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
+        let text = |name| variable(name).filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(name));
+        let number = |name, min: u32, max: u32| {
+            let value = text(name)?.parse::<u32>().ok().filter(|value| (min..=max).contains(value));
+            value.ok_or(ConfigError::Invalid { name, rule: "is not a whole number in its range" })
+        };
+        let seconds = |name, max| number(name, 1, max).map(|value| Duration::from_secs(u64::from(value)));
+        let config = Self {
+            party: Party { issuer: issuer(&text("OSTIARY_ISSUER")?)?, audience: text("OSTIARY_AUDIENCE")? },
+            default_tenant: TenantName::parse(&text("OSTIARY_DEFAULT_TENANT")?)
+                .ok_or(ConfigError::Invalid { name: "OSTIARY_DEFAULT_TENANT", rule: TenantName::RULE })?,
+            keyset_secret: text("OSTIARY_KEYSET_SECRET_ID")?,
+            tables: Tables {
+                credentials: text("OSTIARY_TABLE_CREDENTIALS")?,
+                users: text("OSTIARY_TABLE_USERS")?,
+                tickets: text("OSTIARY_TABLE_TICKETS")?,
+                auth_headers: text("OSTIARY_TABLE_AUTH_HEADERS")?,
+                applications: text("OSTIARY_TABLE_APPLICATIONS")?,
+            },
+            lifetimes: Lifetimes {
+                login_jwt: seconds("OSTIARY_LOGIN_JWT_SECONDS", 86_400)?,
+                profile_jwt: seconds("OSTIARY_PROFILE_JWT_SECONDS", 86_400)?,
+                profile_jwt_max: seconds("OSTIARY_PROFILE_JWT_MAX_SECONDS", 86_400)?,
+                ticket: Limits {
+                    idle: Some(seconds("OSTIARY_TICKET_IDLE_SECONDS", 86_400)?),
+                    absolute: seconds("OSTIARY_TICKET_MAX_SECONDS", 31_536_000)?,
+                },
+            },
+            cost: Cost {
+                memory_kib: number("OSTIARY_ARGON2_MEMORY_KIB", 1, u32::MAX)?,
+                iterations: number("OSTIARY_ARGON2_ITERATIONS", 1, u32::MAX)?,
+                parallelism: number("OSTIARY_ARGON2_PARALLELISM", 1, u32::MAX)?,
+            },
+            log_level: text("OSTIARY_LOG_LEVEL")?.parse().map_err(|_| ConfigError::Invalid {
+                name: "OSTIARY_LOG_LEVEL",
+                rule: "is none of error, warn, info, debug, trace",
+            })?,
+        };
+        if !config.cost.is_bounded() {
+            let rule = "makes a hash that is dearer than 64 MiB, 10 passes or 4 lanes, or has too little memory";
+            return Err(ConfigError::Invalid { name: "OSTIARY_ARGON2_MEMORY_KIB", rule });
+        }
+        Ok(config)
+    }
+
+    /// A hasher of the configured cost.
+    pub fn hasher(&self) -> Result<Hasher, PasswordError> {
+        Hasher::new(self.cost)
+    }
+}
+
+/// An issuer is a URL without query, fragment or final slash (OpenID Connect Discovery 1.0, section 3); plain HTTP only
+/// for this machine.
+fn issuer(text: &str) -> Result<String, ConfigError> {
+    let local = ["http://127.0.0.1", "http://localhost"].iter().any(|prefix| text.starts_with(prefix));
+    let valid = (text.starts_with("https://") && text.len() > 8 || local)
+        && !text.ends_with('/')
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'"' | b'\\'));
+    let rule = "must be an https URL without query, fragment or final slash";
+    if valid { Ok(text.to_owned()) } else { Err(ConfigError::Invalid { name: "OSTIARY_ISSUER", rule }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::variable;
+
+    #[test]
+    fn a_complete_environment_is_read() {
+        let config = Config::read(variable).unwrap();
+        assert_eq!(config.lifetimes.login_jwt, Duration::from_secs(3600));
+        assert_eq!(config.lifetimes.ticket.idle, Some(Duration::from_secs(900)));
+    }
+
+    #[test]
+    fn every_variable_is_needed_and_named() {
+        for missing in [
+            "OSTIARY_ISSUER",
+            "OSTIARY_AUDIENCE",
+            "OSTIARY_KEYSET_SECRET_ID",
+            "OSTIARY_TABLE_USERS",
+            "OSTIARY_LOGIN_JWT_SECONDS",
+            "OSTIARY_ARGON2_MEMORY_KIB",
+            "OSTIARY_LOG_LEVEL",
+        ] {
+            let without = |name| if name == missing { None } else { variable(name) };
+            assert_eq!(Config::read(without).err(), Some(ConfigError::Missing(missing)));
+        }
+    }
+
+    #[test]
+    fn a_setting_that_would_weaken_the_stack_is_refused() {
+        for (name, value) in [
+            ("OSTIARY_ISSUER", "http://auth.example.com"),
+            ("OSTIARY_ISSUER", "https://"),
+            ("OSTIARY_ISSUER", "https://a/?b"),
+            ("OSTIARY_LOGIN_JWT_SECONDS", "0"),
+            ("OSTIARY_LOGIN_JWT_SECONDS", "-1"),
+            ("OSTIARY_LOGIN_JWT_SECONDS", "86401"),
+            ("OSTIARY_ARGON2_MEMORY_KIB", "65537"),
+            ("OSTIARY_ARGON2_ITERATIONS", "11"),
+            ("OSTIARY_DEFAULT_TENANT", "a/b"),
+        ] {
+            let with = |asked| if asked == name { Some(value.to_owned()) } else { variable(asked) };
+            assert!(matches!(Config::read(with), Err(ConfigError::Invalid { .. })), "{name}={value}");
+        }
+    }
+}

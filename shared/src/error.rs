@@ -1,0 +1,210 @@
+//! Every way in which a request can fail, and what a client is told: the errors on one page.
+//!
+//! Invariant: status, code and text come from one exhaustive match on the cause. No text holds a secret, a type name
+//! or what AWS said.
+
+use crate::access_token::Action;
+use crate::api::{CodedError, Family, MessageError, OauthError};
+use crate::gateway::Response;
+use crate::keyring::KeyringError;
+use crate::store::StoreError;
+use crate::user::UserId;
+
+/// Seconds after which a client may try again when something we depend on is down.
+pub const RETRY_AFTER_SECONDS: u32 = 2;
+
+/// Why a request was not done.
+#[derive(Debug)]
+pub enum Problem {
+    /// The input breaks a rule. `field` is a name of the contract or one that [`shown_name`] let through.
+    Invalid {
+        /// Which part of the input.
+        field: String,
+        /// The rule, as a predicate: "must be …".
+        rule: &'static str,
+    },
+    /// A parameter of the ticket family is missing.
+    MissingParameter(&'static str),
+    /// The body is longer than [`crate::gateway::MAX_BODY_BYTES`].
+    BodyTooLarge,
+    /// The body is of another media type than the path takes.
+    UnsupportedMediaType,
+    /// The function was called for a method that is not its own.
+    NoSuchRoute,
+    /// Wrong password, unknown user, disabled, locked: all alike.
+    BadCredentials,
+    /// The right password, but it has expired.
+    PasswordExpired,
+    /// The right password or a trusted application, but the profile is disabled.
+    DisabledProfile(UserId),
+    /// No JWT or auth header that is good: missing, forged, expired, revoked, of another issuer, all alike.
+    Unauthenticated,
+    /// A good JWT, but one that was not made by a login.
+    NotFromLogin,
+    /// The application sent no access token.
+    AccessTokenMissing,
+    /// The application's access token is unknown.
+    AccessTokenUnknown,
+    /// The application's access token has expired.
+    AccessTokenExpired(String),
+    /// The application may not do this.
+    ActionDenied {
+        /// What it may not do.
+        action: Action,
+        /// Where.
+        tenant: String,
+    },
+    /// The credential is missing, bad, or does not cover this profile.
+    NotCovered,
+    /// A JWT that was minted for a profile can't mint another.
+    CannotMint,
+    /// There is no such live ticket, as far as the caller may know.
+    NoSuchTicket,
+    /// There is no such profile in a tenant that the caller covers.
+    NoSuchProfile,
+    /// The caller has no such auth header.
+    NoSuchAuthHeader,
+    /// Storage did not answer, or holds what can't be read.
+    Store(StoreError),
+    /// The signing keys can't be had.
+    Keys(KeyringError),
+    /// Our fault.
+    Internal(&'static str),
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<KeyringError> for Problem {
+    fn from(error: KeyringError) -> Self {
+        Self::Keys(error)
+    }
+}
+
+/// What a client is told of a [`Problem`].
+struct Told {
+    status: u16,
+    /// The ticket family's `errorCode`; also what the log counts.
+    code: &'static str,
+    /// RFC 6749's `error`.
+    oauth: &'static str,
+    message: String,
+}
+
+impl Problem {
+    /// An input that breaks a rule.
+    #[must_use]
+    pub fn invalid(field: &str, rule: &'static str) -> Self {
+        Self::Invalid { field: field.to_owned(), rule }
+    }
+
+    fn told(&self, family: Family) -> Told {
+        let tell = |status, code, oauth, message: &str| Told { status, code, oauth, message: message.to_owned() };
+        match self {
+            Self::Invalid { field, rule } => tell(400, "OTHER", "invalid_request", &format!("{field} {rule}")),
+            Self::MissingParameter(name) => {
+                tell(400, "OTHER", "invalid_request", &format!("Required parameter '{name}' is not present"))
+            }
+            Self::BodyTooLarge => tell(413, "OTHER", "invalid_request", "The body is longer than 64 KiB"),
+            Self::UnsupportedMediaType => {
+                tell(415, "OTHER", "invalid_request", "The body's content-type is not one that this path takes")
+            }
+            Self::NoSuchRoute => tell(404, "OTHER", "invalid_request", "Not Found"),
+            Self::BadCredentials => tell(
+                401,
+                "BAD_CREDENTIALS",
+                "invalid_grant",
+                match family {
+                    Family::Ticket => "Invalid username and/or password",
+                    Family::User | Family::Profile | Family::Standards => "Incorrect credentials",
+                },
+            ),
+            Self::PasswordExpired => tell(403, "PASSWORD_EXPIRED", "invalid_grant", "Password expired"),
+            Self::DisabledProfile(id) => {
+                tell(403, "DISABLED_PROFILE", "access_denied", &format!("Profile \"{id}\" is disabled"))
+            }
+            Self::Unauthenticated => {
+                tell(401, "ACCESS_DENIED", "invalid_token", "A valid credential is needed in the request's headers")
+            }
+            Self::NotFromLogin => tell(403, "ACCESS_DENIED", "access_denied", "This needs a JWT from a login"),
+            Self::AccessTokenMissing => {
+                tell(403, "ACCESS_DENIED", "invalid_client", "Access token ID param missing from request")
+            }
+            Self::AccessTokenUnknown => tell(403, "ACCESS_DENIED", "invalid_client", "No access token found"),
+            Self::AccessTokenExpired(application) => {
+                let message = format!("Access token for application \"{application}\" expired");
+                tell(403, "ACCESS_DENIED", "invalid_client", &message)
+            }
+            Self::ActionDenied { action, tenant } => {
+                let message = format!(
+                    "Current subject does not have permission to execute action \"{}\" on tenant \"{tenant}\"",
+                    action.as_str()
+                );
+                tell(403, "ACTION_DENIED", "access_denied", &message)
+            }
+            Self::NotCovered => tell(403, "ACTION_DENIED", "access_denied", "No valid credential for this profile"),
+            Self::CannotMint => {
+                tell(403, "ACTION_DENIED", "access_denied", "A profile's JWT can't be used to get another")
+            }
+            Self::NoSuchTicket => tell(404, "NO_SUCH_TICKET", "invalid_request", "No ticket with this ID found"),
+            Self::NoSuchProfile => tell(404, "NO_SUCH_PROFILE", "invalid_request", "No profile with this ID found"),
+            Self::NoSuchAuthHeader => tell(404, "NO_SUCH_AUTH_HEADER", "invalid_request", "No such auth header"),
+            Self::Store(StoreError::Unavailable { .. }) | Self::Keys(_) => {
+                tell(503, "OTHER", "temporarily_unavailable", "The service is temporarily unavailable")
+            }
+            Self::Store(StoreError::Corrupt { .. }) | Self::Internal(_) => {
+                tell(500, "OTHER", "server_error", "Internal server error")
+            }
+        }
+    }
+
+    /// Logs the cause once, and answers in the spelling of `family`.
+    #[must_use]
+    pub fn render(&self, family: Family) -> Response {
+        let told = self.told(family);
+        self.log(&told);
+        let Told { status, code, oauth, message } = told;
+        let response = match family {
+            Family::User | Family::Profile => Response::json(status, &MessageError { message }),
+            Family::Ticket => Response::json(status, &CodedError { error_code: code.to_owned(), message }),
+            Family::Standards => {
+                Response::json(status, &OauthError { error: oauth.to_owned(), error_description: message })
+            }
+        };
+        match status {
+            401 if matches!(self, Self::Unauthenticated) => response.with_header("www-authenticate", "Bearer"),
+            503 => response.with_header("retry-after", &RETRY_AFTER_SECONDS.to_string()),
+            _ => response,
+        }
+    }
+
+    fn log(&self, told: &Told) {
+        use std::error::Error;
+        let chain = |error: &dyn Error| {
+            let mut causes = vec![error.to_string()];
+            let mut next = error.source();
+            while let Some(cause) = next {
+                causes.push(cause.to_string());
+                next = cause.source();
+            }
+            causes.join(": ")
+        };
+        match self {
+            Self::Store(error) => tracing::error!(http.status = told.status, error = chain(error), "refused"),
+            Self::Keys(error) => tracing::error!(http.status = told.status, error = chain(error), "refused"),
+            Self::Internal(what) => tracing::error!(http.status = told.status, error = what, "refused"),
+            _ => tracing::info!(http.status = told.status, code = told.code, "refused"),
+        }
+    }
+}
+
+/// A name from the input, if it is harmless to repeat: what a client sent as a field's name may be a misplaced secret.
+#[must_use]
+pub fn shown_name(name: &str) -> String {
+    let harmless = (1..=32).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+    if harmless { format!("field '{name}'") } else { "a field".to_owned() }
+}

@@ -1,0 +1,28 @@
+//! The domain of Ostiary, and everything in it that security rests on. It knows no endpoint.
+//!
+//! A request passes [`gateway`] (event in, checked), an endpoint of its own package, [`authorize`] or [`login`] (who
+//! may), [`store`] (what is), and leaves through [`error`] or an answer of [`api`].
+
+pub mod access_token;
+pub mod api;
+pub mod auth_header;
+pub mod authorize;
+pub mod aws;
+mod base62;
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod gateway;
+pub mod jwt;
+pub mod keyring;
+pub mod log;
+pub mod login;
+pub mod password;
+pub mod random;
+pub mod secret;
+pub mod store;
+pub mod tenant;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod ticket;
+pub mod user;

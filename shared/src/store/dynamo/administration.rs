@@ -1,0 +1,157 @@
+//! The operator's half of the store.
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem};
+
+use super::item::{self, Attributes, name};
+use super::{DELETE_TRIES, DynamoStore, PAUSE, condition, unavailable};
+use crate::access_token::AccessToken;
+use crate::clock::Timestamp;
+use crate::secret::Digest;
+use crate::store::{Administration, Creation, LoginName, NewUser, StoreError, Write, email_claim};
+use crate::tenant::Tenant;
+use crate::user::UserId;
+
+impl Administration for DynamoStore {
+    async fn create_tenant(&self, tenant: &Tenant) -> Result<Write, StoreError> {
+        self.create(&self.tables.applications, item::tenant_item(tenant)).await
+    }
+
+    async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
+        self.of_kind(item::KIND_TENANT).await?.iter().map(item::tenant).collect()
+    }
+
+    async fn create_user(&self, account: NewUser) -> Result<Creation, StoreError> {
+        let writes = self.account_writes(&account)?;
+        let AttributeValue::S(token) = self.operation() else { return Ok(Creation::IdTaken) };
+        let token: String = token.chars().take(36).collect();
+        let mut tries = 0;
+        loop {
+            let request = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
+            let result = request.client_request_token(&token).send().await;
+            tries += 1;
+            let Err(error) = result else { return Ok(Creation::Done) };
+            match error.as_service_error().and_then(refusal) {
+                Some(refusal) => return Ok(refusal),
+                // The SDK does not retry a transaction that met another one.
+                None if is_conflict(error.as_service_error()) && tries < DELETE_TRIES => {}
+                None => return Err(unavailable("TransactWriteItems", error)),
+            }
+            tokio::time::sleep(PAUSE * tries).await;
+        }
+    }
+
+    async fn set_enabled(&self, user: &UserId, enabled: bool, at: Timestamp) -> Result<Write, StoreError> {
+        // Epochs count up, so a try that is repeated after its success does no harm.
+        let epochs = if enabled { "" } else { " ADD #session :one, #key :one" };
+        let mut request = self
+            .client
+            .update_item()
+            .table_name(&self.tables.users)
+            .set_key(Some(item::user_key(user)))
+            .update_expression(format!("SET #enabled = :enabled, #modified = :at{epochs}"))
+            .condition_expression("attribute_exists(#pk)")
+            .expression_attribute_names("#pk", name::PK)
+            .expression_attribute_names("#enabled", name::ENABLED)
+            .expression_attribute_names("#modified", name::MODIFIED)
+            .expression_attribute_values(":enabled", AttributeValue::Bool(enabled))
+            .expression_attribute_values(":at", item::moment(at));
+        if !enabled {
+            request = request
+                .expression_attribute_names("#session", name::SESSION_EPOCH)
+                .expression_attribute_names("#key", name::KEY_EPOCH)
+                .expression_attribute_values(":one", item::number(1));
+        }
+        condition(request.send().await, "UpdateItem")
+    }
+
+    async fn create_access_token(&self, token: &AccessToken) -> Result<Write, StoreError> {
+        self.create(&self.tables.applications, item::access_token_item(token)).await
+    }
+
+    async fn access_tokens(&self) -> Result<Vec<AccessToken>, StoreError> {
+        self.of_kind(item::KIND_TOKEN).await?.iter().map(item::access_token).collect()
+    }
+
+    async fn delete_access_token(&self, digest: Digest) -> Result<Write, StoreError> {
+        self.delete_existing(&self.tables.applications, item::access_token_key(digest)).await
+    }
+}
+
+impl DynamoStore {
+    async fn of_kind(&self, kind: &str) -> Result<Vec<Attributes>, StoreError> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.tables.applications)
+            .index_name("by_kind")
+            .key_condition_expression("#kind = :kind")
+            .expression_attribute_names("#kind", name::KIND)
+            .expression_attribute_values(":kind", AttributeValue::S(kind.to_owned()))
+            .into_paginator()
+            .items()
+            .send();
+        pages.collect::<Result<Vec<_>, _>>().await.map_err(|error| unavailable("Query", error))
+    }
+
+    /// Name, user, tenant and e-mail, in the order that [`refusal`] reads.
+    fn account_writes(&self, account: &NewUser) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let user = &account.user;
+        let login = LoginName::new(&user.tenant, &user.name);
+        let mut writes = vec![
+            create(&self.tables.credentials, item::credential_item(&login, user, account.phc.as_ref()))?,
+            create(&self.tables.users, item::user_item(user))?,
+            exists(&self.tables.applications, item::tenant_key(&user.tenant))?,
+        ];
+        if let Some(email) = &user.email {
+            let claim = email_claim(&user.tenant, email);
+            writes.push(create(&self.tables.credentials, item::email_item(&claim, user))?);
+        }
+        Ok(writes)
+    }
+}
+
+fn create(table: &str, item: Attributes) -> Result<TransactWriteItem, StoreError> {
+    let put = Put::builder()
+        .table_name(table)
+        .set_item(Some(item))
+        .condition_expression("attribute_not_exists(#pk)")
+        .expression_attribute_names("#pk", name::PK)
+        .build()
+        .map_err(|error| unavailable("TransactWriteItems", error))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+fn exists(table: &str, key: Attributes) -> Result<TransactWriteItem, StoreError> {
+    let check = ConditionCheck::builder()
+        .table_name(table)
+        .set_key(Some(key))
+        .condition_expression("attribute_exists(#pk)")
+        .expression_attribute_names("#pk", name::PK)
+        .build()
+        .map_err(|error| unavailable("TransactWriteItems", error))?;
+    Ok(TransactWriteItem::builder().condition_check(check).build())
+}
+
+fn reasons(error: &TransactWriteItemsError) -> Vec<&str> {
+    match error {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+            cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or_default()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Which condition of [`DynamoStore::account_writes`] did not hold.
+fn refusal(error: &TransactWriteItemsError) -> Option<Creation> {
+    let outcomes = [Creation::NameTaken, Creation::IdTaken, Creation::NoSuchTenant, Creation::EmailTaken];
+    let refused = reasons(error).iter().position(|code| *code == "ConditionalCheckFailed")?;
+    outcomes.get(refused).copied()
+}
+
+fn is_conflict(error: Option<&TransactWriteItemsError>) -> bool {
+    error.is_some_and(|error| {
+        matches!(error, TransactWriteItemsError::TransactionInProgressException(_))
+            || reasons(error).contains(&"TransactionConflict")
+    })
+}

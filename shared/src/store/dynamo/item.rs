@@ -1,0 +1,524 @@
+//! The tables on one page: every key, every item, every attribute name.
+//!
+//! Invariant: a key is made by a function of typed ids and nowhere else, and no two ids make the same key, whatever
+//! characters they hold: every part but the last has `%` and `#` escaped.
+//!
+//! | table | `pk` | `sk` | holds |
+//! |---|---|---|---|
+//! | Credentials | `NAME#tenant#name` | | [`Credential`] |
+//! | Credentials | `EMAIL#tenant#address` | | a claim: whose address it is |
+//! | Users | user id | | [`User`] |
+//! | Tickets | user id | `T#digest` | [`Ticket`] |
+//! | AuthHeaders | user id | digest | [`AuthHeader`] |
+//! | Applications | `TENANT#name` | | [`Tenant`] |
+//! | Applications | `TOKEN#digest` | | [`AccessToken`] |
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::access_token::{AccessToken, Action, TenantPermission};
+use crate::auth_header::{AuthHeader, AuthHeaderKey};
+use crate::clock::Timestamp;
+use crate::password::Phc;
+use crate::secret::Digest;
+use crate::store::{Credential, LoginName, StoreError};
+use crate::tenant::{Tenant, TenantName};
+use crate::ticket::{Origin, Ticket, TicketKey};
+use crate::user::{Email, User, UserId, UserName};
+
+/// Attributes by name, as DynamoDB holds them.
+pub(crate) type Attributes = HashMap<String, AttributeValue>;
+
+/// The attribute names, each in one place.
+pub(crate) mod name {
+    pub(crate) const PK: &str = "pk";
+    pub(crate) const SK: &str = "sk";
+    pub(crate) const TTL: &str = "ttl";
+    pub(crate) const OPERATION: &str = "op";
+    pub(crate) const KIND: &str = "kind";
+    pub(crate) const CREATED: &str = "created";
+    pub(crate) const EXPIRES: &str = "expires";
+    pub(crate) const USER: &str = "user";
+    pub(crate) const TENANT: &str = "tenant";
+    pub(crate) const NAME: &str = "name";
+    pub(crate) const EPOCH: &str = "epoch";
+
+    pub(crate) const PHC: &str = "phc";
+    pub(crate) const VERSION: &str = "version";
+    pub(crate) const FAILURES: &str = "failures";
+    pub(crate) const LAST_LOGIN: &str = "last_login";
+
+    pub(crate) const USERNAME: &str = "username";
+    pub(crate) const EMAIL: &str = "email";
+    pub(crate) const FIRST_NAME: &str = "first_name";
+    pub(crate) const LAST_NAME: &str = "last_name";
+    pub(crate) const ENABLED: &str = "enabled";
+    pub(crate) const ROLES: &str = "roles";
+    pub(crate) const ATTRIBUTES: &str = "attributes";
+    pub(crate) const MODIFIED: &str = "modified";
+    pub(crate) const SESSION_EPOCH: &str = "session_epoch";
+    pub(crate) const KEY_EPOCH: &str = "key_epoch";
+
+    pub(crate) const ORIGIN: &str = "origin";
+    pub(crate) const LAST_REQUEST: &str = "last_request";
+    pub(crate) const IDLE: &str = "idle";
+
+    pub(crate) const DISPLAY: &str = "display";
+    pub(crate) const LAST_USED: &str = "last_used";
+    pub(crate) const SCOPES: &str = "scopes";
+
+    pub(crate) const APPLICATION: &str = "application";
+    pub(crate) const MASTER: &str = "master";
+    pub(crate) const PERMISSIONS: &str = "permissions";
+    pub(crate) const ACTIONS: &str = "actions";
+}
+
+/// [`name::KIND`] of tenants, the partition of their listing.
+pub(crate) const KIND_TENANT: &str = "TENANT";
+/// [`name::KIND`] of access tokens.
+pub(crate) const KIND_TOKEN: &str = "TOKEN";
+
+const ANY: &str = "*";
+
+fn escape(part: &str) -> String {
+    part.replace('%', "%25").replace('#', "%23")
+}
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+/// A whole number as DynamoDB writes it.
+pub(crate) fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// A moment, in milliseconds.
+pub(crate) fn moment(value: Timestamp) -> AttributeValue {
+    number(value.as_millis())
+}
+
+fn texts<'a>(values: impl IntoIterator<Item = &'a str>) -> AttributeValue {
+    AttributeValue::L(values.into_iter().map(text).collect())
+}
+
+fn only_pk(pk: String) -> Attributes {
+    Attributes::from([(name::PK.to_owned(), text(pk))])
+}
+
+fn pk_and_sk(pk: &str, sk: String) -> Attributes {
+    Attributes::from([(name::PK.to_owned(), text(pk)), (name::SK.to_owned(), text(sk))])
+}
+
+/// Key of a credential.
+pub(crate) fn credential_key(login: &LoginName) -> Attributes {
+    only_pk(format!("NAME#{}#{}", escape(login.tenant()), login.name()))
+}
+
+/// Key of the claim on an e-mail address.
+pub(crate) fn email_key(claim: &LoginName) -> Attributes {
+    only_pk(format!("EMAIL#{}#{}", escape(claim.tenant()), claim.name()))
+}
+
+/// Key of a user.
+pub(crate) fn user_key(id: &UserId) -> Attributes {
+    only_pk(id.as_str().to_owned())
+}
+
+/// Key of a ticket.
+pub(crate) fn ticket_key(key: &TicketKey) -> Attributes {
+    pk_and_sk(key.user.as_str(), format!("T#{}", key.digest.to_base64url()))
+}
+
+/// Key of an auth header.
+pub(crate) fn auth_header_key(key: &AuthHeaderKey) -> Attributes {
+    pk_and_sk(key.user.as_str(), key.digest.to_base64url())
+}
+
+/// Key of a tenant.
+pub(crate) fn tenant_key(tenant: &TenantName) -> Attributes {
+    only_pk(format!("TENANT#{}", tenant.as_str()))
+}
+
+/// Key of an access token.
+pub(crate) fn access_token_key(digest: Digest) -> Attributes {
+    only_pk(format!("TOKEN#{}", digest.to_base64url()))
+}
+
+/// Reads attributes, naming what is missing or wrong.
+struct Reader<'a> {
+    item: &'static str,
+    attributes: &'a Attributes,
+}
+
+impl<'a> Reader<'a> {
+    fn corrupt(&self, attribute: &'static str) -> StoreError {
+        StoreError::Corrupt { item: self.item, attribute }
+    }
+
+    fn required<T>(
+        &self,
+        attribute: &'static str,
+        read: impl Fn(&'a AttributeValue) -> Option<T>,
+    ) -> Result<T, StoreError> {
+        self.attributes.get(attribute).and_then(read).ok_or_else(|| self.corrupt(attribute))
+    }
+
+    fn optional<T>(
+        &self,
+        attribute: &'static str,
+        read: impl Fn(&'a AttributeValue) -> Option<T>,
+    ) -> Result<Option<T>, StoreError> {
+        self.attributes.get(attribute).map(|value| read(value).ok_or_else(|| self.corrupt(attribute))).transpose()
+    }
+}
+
+fn as_text(value: &AttributeValue) -> Option<&str> {
+    value.as_s().ok().map(String::as_str)
+}
+
+fn as_number<T: std::str::FromStr>(value: &AttributeValue) -> Option<T> {
+    value.as_n().ok()?.parse().ok()
+}
+
+fn as_moment(value: &AttributeValue) -> Option<Timestamp> {
+    as_number(value).map(Timestamp::from_millis)
+}
+
+fn as_bool(value: &AttributeValue) -> Option<bool> {
+    value.as_bool().ok().copied()
+}
+
+fn as_texts(value: &AttributeValue) -> Option<Vec<String>> {
+    value.as_l().ok()?.iter().map(|entry| as_text(entry).map(str::to_owned)).collect()
+}
+
+fn as_user_id(value: &AttributeValue) -> Option<UserId> {
+    UserId::parse(as_text(value)?)
+}
+
+fn as_tenant_name(value: &AttributeValue) -> Option<TenantName> {
+    TenantName::parse(as_text(value)?)
+}
+
+/// Adds `value` where there is one.
+fn set(item: &mut Attributes, attribute: &str, value: Option<AttributeValue>) {
+    if let Some(value) = value {
+        item.insert(attribute.to_owned(), value);
+    }
+}
+
+fn add<const N: usize>(mut key: Attributes, attributes: [(&str, AttributeValue); N]) -> Attributes {
+    key.extend(attributes.map(|(attribute, value)| (attribute.to_owned(), value)));
+    key
+}
+
+/// The item of a new credential.
+pub(crate) fn credential_item(login: &LoginName, user: &User, phc: Option<&Phc>) -> Attributes {
+    let mut item = add(
+        credential_key(login),
+        [
+            (name::USER, text(user.id.as_str())),
+            (name::VERSION, number(0)),
+            (name::FAILURES, number(0)),
+            (name::CREATED, moment(user.created)),
+        ],
+    );
+    set(&mut item, name::PHC, phc.map(|phc| text(phc.expose_secret())));
+    item
+}
+
+/// Reads a credential's item; `login` is the name that it was found under.
+pub(crate) fn credential(login: LoginName, attributes: &Attributes) -> Result<Credential, StoreError> {
+    let reader = Reader { item: "credential", attributes };
+    Ok(Credential {
+        name: login,
+        user: reader.required(name::USER, as_user_id)?,
+        phc: reader.optional(name::PHC, |value| as_text(value).map(|phc| Phc::from_stored(phc.to_owned())))?,
+        version: reader.required(name::VERSION, as_number)?,
+        password_expires: reader.optional(name::EXPIRES, as_moment)?,
+        failures: reader.optional(name::FAILURES, as_number)?.unwrap_or_default(),
+        last_login: reader.optional(name::LAST_LOGIN, as_moment)?,
+    })
+}
+
+/// The item of a claim on an e-mail address.
+pub(crate) fn email_item(claim: &LoginName, user: &User) -> Attributes {
+    add(email_key(claim), [(name::USER, text(user.id.as_str())), (name::NAME, text(user.name.canonical()))])
+}
+
+/// The item of a user. `name` is the canonical user name, by which the listing of a tenant is sorted.
+pub(crate) fn user_item(user: &User) -> Attributes {
+    let attributes = user.attributes.iter().map(|(key, value)| (key.clone(), text(value))).collect();
+    let mut item = add(
+        user_key(&user.id),
+        [
+            (name::TENANT, text(user.tenant.as_str())),
+            (name::NAME, text(user.name.canonical())),
+            (name::USERNAME, text(user.name.as_str())),
+            (name::ENABLED, AttributeValue::Bool(user.enabled)),
+            (name::ROLES, texts(user.roles.iter().map(String::as_str))),
+            (name::ATTRIBUTES, AttributeValue::M(attributes)),
+            (name::CREATED, moment(user.created)),
+            (name::MODIFIED, moment(user.modified)),
+            (name::SESSION_EPOCH, number(user.session_epoch)),
+            (name::KEY_EPOCH, number(user.key_epoch)),
+        ],
+    );
+    set(&mut item, name::EMAIL, user.email.as_ref().map(|email| text(email.as_str())));
+    set(&mut item, name::FIRST_NAME, user.first_name.as_deref().map(text));
+    set(&mut item, name::LAST_NAME, user.last_name.as_deref().map(text));
+    item
+}
+
+/// Reads a user's item.
+pub(crate) fn user(attributes: &Attributes) -> Result<User, StoreError> {
+    let reader = Reader { item: "user", attributes };
+    let as_map = |value: &AttributeValue| -> Option<BTreeMap<String, String>> {
+        value.as_m().ok()?.iter().map(|(key, value)| Some((key.clone(), as_text(value)?.to_owned()))).collect()
+    };
+    let owned = |value: &AttributeValue| as_text(value).map(str::to_owned);
+    Ok(User {
+        id: reader.required(name::PK, as_user_id)?,
+        tenant: reader.required(name::TENANT, as_tenant_name)?,
+        name: reader.required(name::USERNAME, |value| UserName::parse(as_text(value)?))?,
+        email: reader.optional(name::EMAIL, |value| Email::parse(as_text(value)?))?,
+        first_name: reader.optional(name::FIRST_NAME, owned)?,
+        last_name: reader.optional(name::LAST_NAME, owned)?,
+        enabled: reader.required(name::ENABLED, as_bool)?,
+        roles: reader.required(name::ROLES, as_texts)?,
+        attributes: reader.required(name::ATTRIBUTES, as_map)?,
+        created: reader.required(name::CREATED, as_moment)?,
+        modified: reader.required(name::MODIFIED, as_moment)?,
+        session_epoch: reader.required(name::SESSION_EPOCH, as_number)?,
+        key_epoch: reader.required(name::KEY_EPOCH, as_number)?,
+    })
+}
+
+const fn origin_name(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Login => "login",
+        Origin::Ticket => "ticket",
+        Origin::Profile => "profile",
+    }
+}
+
+fn as_origin(value: &AttributeValue) -> Option<Origin> {
+    let name = as_text(value)?;
+    [Origin::Login, Origin::Ticket, Origin::Profile].into_iter().find(|origin| origin_name(*origin) == name)
+}
+
+/// The item of a ticket. The table's TTL removes it some time after its end; nothing rests on when.
+pub(crate) fn ticket_item(ticket: &Ticket) -> Attributes {
+    let mut item = add(
+        ticket_key(&ticket.key),
+        [
+            (name::TENANT, text(ticket.tenant.as_str())),
+            (name::ORIGIN, text(origin_name(ticket.origin))),
+            (name::CREATED, moment(ticket.created)),
+            (name::LAST_REQUEST, moment(ticket.last_request)),
+            (name::EXPIRES, moment(ticket.expires)),
+            (name::EPOCH, number(ticket.epoch)),
+            (name::TTL, number(ticket.expires.as_seconds().saturating_add(1))),
+        ],
+    );
+    set(&mut item, name::IDLE, ticket.idle.map(|idle| number(idle.as_secs())));
+    item
+}
+
+/// Reads a ticket's item.
+pub(crate) fn ticket(key: TicketKey, attributes: &Attributes) -> Result<Ticket, StoreError> {
+    let reader = Reader { item: "ticket", attributes };
+    Ok(Ticket {
+        key,
+        tenant: reader.required(name::TENANT, as_tenant_name)?,
+        origin: reader.required(name::ORIGIN, as_origin)?,
+        created: reader.required(name::CREATED, as_moment)?,
+        last_request: reader.required(name::LAST_REQUEST, as_moment)?,
+        idle: reader.optional(name::IDLE, |value| as_number(value).map(Duration::from_secs))?,
+        expires: reader.required(name::EXPIRES, as_moment)?,
+        epoch: reader.required(name::EPOCH, as_number)?,
+    })
+}
+
+/// The item of an auth header.
+pub(crate) fn auth_header_item(header: &AuthHeader) -> Attributes {
+    let mut item = add(
+        auth_header_key(&header.key),
+        [
+            (name::NAME, text(&header.name)),
+            (name::DISPLAY, text(&header.display)),
+            (name::CREATED, moment(header.created)),
+            (name::SCOPES, texts(header.scopes.iter().map(String::as_str))),
+            (name::EPOCH, number(header.epoch)),
+        ],
+    );
+    set(&mut item, name::EXPIRES, header.expires.map(moment));
+    let swept = header.expires.map(|expires| expires.plus(AuthHeader::KEPT_AFTER_EXPIRY).as_seconds());
+    set(&mut item, name::TTL, swept.map(number));
+    item
+}
+
+/// Reads an auth header's item.
+pub(crate) fn auth_header(attributes: &Attributes) -> Result<AuthHeader, StoreError> {
+    let reader = Reader { item: "auth header", attributes };
+    let user = reader.required(name::PK, as_user_id)?;
+    let digest = reader.required(name::SK, |value| Digest::from_base64url(as_text(value)?))?;
+    let owned = |value: &AttributeValue| as_text(value).map(str::to_owned);
+    Ok(AuthHeader {
+        key: AuthHeaderKey { user, digest },
+        name: reader.required(name::NAME, owned)?,
+        display: reader.required(name::DISPLAY, owned)?,
+        created: reader.required(name::CREATED, as_moment)?,
+        expires: reader.optional(name::EXPIRES, as_moment)?,
+        last_used: reader.optional(name::LAST_USED, as_moment)?,
+        scopes: reader.required(name::SCOPES, as_texts)?,
+        epoch: reader.required(name::EPOCH, as_number)?,
+    })
+}
+
+/// The item of a tenant.
+pub(crate) fn tenant_item(tenant: &Tenant) -> Attributes {
+    add(
+        tenant_key(&tenant.name),
+        [
+            (name::KIND, text(KIND_TENANT)),
+            (name::NAME, text(tenant.name.as_str())),
+            (name::CREATED, moment(tenant.created)),
+        ],
+    )
+}
+
+/// Reads a tenant's item.
+pub(crate) fn tenant(attributes: &Attributes) -> Result<Tenant, StoreError> {
+    let reader = Reader { item: "tenant", attributes };
+    Ok(Tenant {
+        name: reader.required(name::NAME, as_tenant_name)?,
+        created: reader.required(name::CREATED, as_moment)?,
+    })
+}
+
+/// The item of an access token.
+pub(crate) fn access_token_item(token: &AccessToken) -> Attributes {
+    let permissions = token.permissions.iter().map(|entry| {
+        let tenant = entry.tenant.as_ref().map_or(ANY, TenantName::as_str);
+        let actions = entry
+            .actions
+            .as_ref()
+            .map_or_else(|| texts([ANY]), |actions| texts(actions.iter().map(|action| action.as_str())));
+        AttributeValue::M(Attributes::from([
+            (name::TENANT.to_owned(), text(tenant)),
+            (name::ACTIONS.to_owned(), actions),
+        ]))
+    });
+    let mut item = add(
+        access_token_key(token.digest),
+        [
+            (name::KIND, text(KIND_TOKEN)),
+            (name::APPLICATION, text(&token.application)),
+            (name::MASTER, AttributeValue::Bool(token.master)),
+            (name::PERMISSIONS, AttributeValue::L(permissions.collect())),
+            (name::CREATED, moment(token.created)),
+        ],
+    );
+    set(&mut item, name::EXPIRES, token.expires.map(moment));
+    item
+}
+
+/// Reads an access token's item.
+pub(crate) fn access_token(attributes: &Attributes) -> Result<AccessToken, StoreError> {
+    let reader = Reader { item: "access token", attributes };
+    let as_digest = |value: &AttributeValue| Digest::from_base64url(as_text(value)?.strip_prefix("TOKEN#")?);
+    let as_permissions = |value: &AttributeValue| value.as_l().ok()?.iter().map(as_permission).collect();
+    Ok(AccessToken {
+        digest: reader.required(name::PK, as_digest)?,
+        application: reader.required(name::APPLICATION, |value| as_text(value).map(str::to_owned))?,
+        master: reader.required(name::MASTER, as_bool)?,
+        permissions: reader.required(name::PERMISSIONS, as_permissions)?,
+        expires: reader.optional(name::EXPIRES, as_moment)?,
+        created: reader.required(name::CREATED, as_moment)?,
+    })
+}
+
+fn as_permission(value: &AttributeValue) -> Option<TenantPermission> {
+    let entry = value.as_m().ok()?;
+    let tenant = as_text(entry.get(name::TENANT)?)?;
+    let actions = as_texts(entry.get(name::ACTIONS)?)?;
+    let tenant = if tenant == ANY { None } else { Some(TenantName::parse(tenant)?) };
+    let actions = if actions.iter().any(|action| action == ANY) {
+        None
+    } else {
+        Some(actions.iter().map(|action| Action::parse(action)).collect::<Option<_>>()?)
+    };
+    Some(TenantPermission { tenant, actions })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{SeededRandom, user as sample_user};
+
+    fn pk(key: &Attributes) -> String {
+        key[name::PK].as_s().unwrap().clone()
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_names_share_a_key(a in "[a#%*/ ]{0,6}", b in "[a#%*/ ]{0,6}", c in "[a#%*/ ]{0,6}", d in "[a#%*/ ]{0,6}") {
+            let raw = |tenant: &str, name: &str| format!("NAME#{}#{}", escape(tenant), name);
+            prop_assert_eq!(raw(&a, &b) == raw(&c, &d), a == c && b == d);
+        }
+    }
+
+    #[test]
+    fn a_name_and_an_address_of_the_same_text_have_two_keys() {
+        let login = LoginName::typed("t", "a@b");
+        assert_ne!(pk(&credential_key(&login)), pk(&email_key(&login)));
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut subject = sample_user("u-1");
+        subject.attributes.insert("team".to_owned(), "\u{1f600} #%".to_owned());
+        subject.roles = vec!["a".to_owned(), "tenant-admin".to_owned()];
+        assert_eq!(user(&user_item(&subject)).unwrap(), subject);
+
+        let limits = crate::ticket::Limits { idle: Some(Duration::from_secs(9)), absolute: Duration::from_secs(99) };
+        let (sample, _) = Ticket::issue(&subject, Origin::Ticket, limits, subject.created, &SeededRandom::new(1));
+        assert_eq!(ticket(sample.key.clone(), &ticket_item(&sample)).unwrap(), sample);
+
+        let choices = crate::auth_header::Choices {
+            name: "ci".to_owned(),
+            expires: Some(subject.created),
+            scopes: vec!["read".to_owned()],
+        };
+        let (header, _) = AuthHeader::issue(&subject, choices, subject.created, &SeededRandom::new(2));
+        assert_eq!(auth_header(&auth_header_item(&header)).unwrap(), header);
+
+        let token = AccessToken {
+            digest: Digest::of(b"x"),
+            application: "app".to_owned(),
+            master: true,
+            permissions: vec![
+                TenantPermission { tenant: None, actions: None },
+                TenantPermission { tenant: Some(subject.tenant.clone()), actions: Some(vec![Action::ReadTenant]) },
+            ],
+            expires: None,
+            created: subject.created,
+        };
+        assert_eq!(access_token(&access_token_item(&token)).unwrap(), token);
+    }
+
+    #[test]
+    fn a_damaged_item_is_an_error_and_not_a_missing_one() {
+        let mut item = user_item(&sample_user("u-1"));
+        item.insert(name::ENABLED.to_owned(), text("yes"));
+        assert!(matches!(user(&item), Err(StoreError::Corrupt { item: "user", attribute: "enabled" })));
+        item.remove(name::ENABLED);
+        assert!(matches!(user(&item), Err(StoreError::Corrupt { .. })));
+    }
+}

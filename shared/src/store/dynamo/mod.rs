@@ -1,0 +1,314 @@
+//! The store on DynamoDB: the only place that names its operations.
+
+mod administration;
+pub(crate) mod item;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemOutput;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure};
+
+use self::item::{Attributes, name, number};
+use crate::auth_header::{AuthHeader, AuthHeaderKey};
+use crate::clock::Timestamp;
+use crate::random::Random;
+use crate::store::{Found, LoginCommit, LoginName, Lookup, Store, StoreError, Write};
+use crate::ticket::{Ticket, TicketKey};
+use crate::user::UserId;
+
+const BATCH_TRIES: u32 = 4;
+const DELETE_TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// The names of a stack's tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tables {
+    /// Credentials: all that a password check reads and writes.
+    pub credentials: String,
+    /// Users.
+    pub users: String,
+    /// Tickets.
+    pub tickets: String,
+    /// Auth headers.
+    pub auth_headers: String,
+    /// Tenants and access tokens.
+    pub applications: String,
+}
+
+/// The store of a stack.
+#[derive(Clone)]
+pub struct DynamoStore {
+    client: Client,
+    tables: Arc<Tables>,
+    random: Arc<dyn Random>,
+}
+
+impl DynamoStore {
+    /// A store over `client`.
+    #[must_use]
+    pub fn new(client: Client, tables: Tables, random: Arc<dyn Random>) -> Self {
+        Self { client, tables: Arc::new(tables), random }
+    }
+
+    /// Opens the connection before the first request needs it, by a read of `wanted` whose answer does not matter.
+    pub async fn warm(&self, wanted: Lookup) {
+        if let Err(error) = self.lookup(wanted).await {
+            tracing::warn!(error = %error, "the store could not be reached while starting");
+        }
+    }
+
+    /// A mark on a write, by which a repeated try knows the first one's success from somebody else's.
+    fn operation(&self) -> AttributeValue {
+        AttributeValue::S(crate::secret::Digest::of(&self.random.bytes::<32>()).to_base64url())
+    }
+
+    async fn create(&self, table: &str, mut item: Attributes) -> Result<Write, StoreError> {
+        let operation = self.operation();
+        item.insert(name::OPERATION.to_owned(), operation.clone());
+        let result = self
+            .client
+            .put_item()
+            .table_name(table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(#pk)")
+            .expression_attribute_names("#pk", name::PK)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(Write::Done),
+            Err(SdkError::ServiceError(context)) if context.err().is_conditional_check_failed_exception() => {
+                let PutItemError::ConditionalCheckFailedException(refusal) = context.into_err() else {
+                    return Ok(Write::Refused);
+                };
+                Ok(own_write(refusal.item(), &operation))
+            }
+            Err(error) => Err(unavailable("PutItem", error)),
+        }
+    }
+
+    /// Deletes an item that must exist. The SDK's own retries are off: after a try whose fate is unknown, an item that
+    /// is gone was deleted by us, and only our own loop knows that there was such a try.
+    async fn delete_existing(&self, table: &str, key: Attributes) -> Result<Write, StoreError> {
+        let mut unknown_fate = false;
+        let mut tries = 0;
+        loop {
+            let result = self
+                .client
+                .delete_item()
+                .table_name(table)
+                .set_key(Some(key.clone()))
+                .return_values(ReturnValue::AllOld)
+                .customize()
+                .config_override(aws_sdk_dynamodb::config::Builder::new().retry_config(RetryConfig::disabled()))
+                .send()
+                .await;
+            tries += 1;
+            match result {
+                Ok(DeleteItemOutput { attributes: Some(_), .. }) => return Ok(Write::Done),
+                Ok(_) => return Ok(if unknown_fate { Write::Done } else { Write::Refused }),
+                Err(error) if tries >= DELETE_TRIES => return Err(unavailable("DeleteItem", error)),
+                Err(_) => unknown_fate = true,
+            }
+            tokio::time::sleep(PAUSE * tries).await;
+        }
+    }
+
+    fn requests(&self, wanted: &Lookup) -> HashMap<String, KeysAndAttributes> {
+        let mut users = wanted.users.clone();
+        users.sort();
+        users.dedup();
+        let keys = [
+            (&self.tables.credentials, wanted.credential.iter().map(item::credential_key).collect::<Vec<_>>()),
+            (&self.tables.applications, wanted.access_token.iter().map(|d| item::access_token_key(*d)).collect()),
+            (&self.tables.tickets, wanted.ticket.iter().map(item::ticket_key).collect()),
+            (&self.tables.auth_headers, wanted.auth_header.iter().map(item::auth_header_key).collect()),
+            (&self.tables.users, users.iter().map(item::user_key).collect()),
+        ];
+        keys.into_iter()
+            .filter(|(_, keys)| !keys.is_empty())
+            .filter_map(|(table, keys)| {
+                let request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().ok()?;
+                Some((table.clone(), request))
+            })
+            .collect()
+    }
+
+    fn collect(&self, wanted: &Lookup, items: &HashMap<String, Vec<Attributes>>) -> Result<Found, StoreError> {
+        let of = |table: &str| items.get(table).map(Vec::as_slice).unwrap_or_default();
+        let mut found = Found::default();
+        if let (Some(login), Some(attributes)) = (&wanted.credential, of(&self.tables.credentials).first()) {
+            found.credential = Some(item::credential(login.clone(), attributes)?);
+        }
+        if let Some(attributes) = of(&self.tables.applications).first() {
+            found.access_token = Some(item::access_token(attributes)?);
+        }
+        if let (Some(key), Some(attributes)) = (&wanted.ticket, of(&self.tables.tickets).first()) {
+            found.ticket = Some(item::ticket(key.clone(), attributes)?);
+        }
+        if let Some(attributes) = of(&self.tables.auth_headers).first() {
+            found.auth_header = Some(item::auth_header(attributes)?);
+        }
+        found.users = of(&self.tables.users).iter().map(item::user).collect::<Result<_, _>>()?;
+        Ok(found)
+    }
+}
+
+/// Whether the item that refused a write is the one that an earlier try of it made.
+fn own_write(existing: Option<&Attributes>, operation: &AttributeValue) -> Write {
+    let own = existing.and_then(|item| item.get(name::OPERATION)) == Some(operation);
+    if own { Write::Done } else { Write::Refused }
+}
+
+fn unavailable<E>(operation: &'static str, error: E) -> StoreError
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    StoreError::Unavailable { operation, source: Box::new(error) }
+}
+
+impl Store for DynamoStore {
+    async fn lookup(&self, wanted: Lookup) -> Result<Found, StoreError> {
+        let mut requests = self.requests(&wanted);
+        let mut items: HashMap<String, Vec<Attributes>> = HashMap::new();
+        let mut tries = 0;
+        while !requests.is_empty() {
+            if tries == BATCH_TRIES {
+                let source = "the table is throttled: keys stayed unprocessed".into();
+                return Err(StoreError::Unavailable { operation: "BatchGetItem", source });
+            }
+            if tries > 0 {
+                tokio::time::sleep(PAUSE * tries).await;
+            }
+            tries += 1;
+            let output = self.client.batch_get_item().set_request_items(Some(requests)).send().await;
+            let output = output.map_err(|error| unavailable("BatchGetItem", error))?;
+            for (table, found) in output.responses.unwrap_or_default() {
+                items.entry(table).or_default().extend(found);
+            }
+            requests = output.unprocessed_keys.unwrap_or_default();
+        }
+        self.collect(&wanted, &items)
+    }
+
+    async fn record_refusal(&self, login: &LoginName, counts: bool) -> Result<(), StoreError> {
+        let operation = self.operation();
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.tables.credentials)
+            .set_key(Some(item::credential_key(login)))
+            .update_expression("ADD #failures :count SET #op = :op")
+            .condition_expression("attribute_exists(#pk) AND (attribute_not_exists(#op) OR #op <> :op)")
+            .expression_attribute_names("#pk", name::PK)
+            .expression_attribute_names("#op", name::OPERATION)
+            .expression_attribute_names("#failures", name::FAILURES)
+            .expression_attribute_values(":count", number(u8::from(counts)))
+            .expression_attribute_values(":op", operation)
+            .send()
+            .await;
+        match condition(result, "UpdateItem")? {
+            Write::Done | Write::Refused => Ok(()),
+        }
+    }
+
+    async fn commit_login(&self, commit: LoginCommit) -> Result<Write, StoreError> {
+        let mut update = "SET #last = :at, #failures = :zero".to_owned();
+        let mut request = self.client.update_item();
+        if let Some(phc) = &commit.rehashed {
+            update.push_str(", #phc = :phc");
+            request = request
+                .expression_attribute_names("#phc", name::PHC)
+                .expression_attribute_values(":phc", AttributeValue::S(phc.expose_secret().to_owned()));
+        }
+        let result = request
+            .table_name(&self.tables.credentials)
+            .set_key(Some(item::credential_key(&commit.name)))
+            .update_expression(update)
+            .condition_expression("#version = :version AND #user = :user")
+            .expression_attribute_names("#version", name::VERSION)
+            .expression_attribute_names("#user", name::USER)
+            .expression_attribute_names("#last", name::LAST_LOGIN)
+            .expression_attribute_names("#failures", name::FAILURES)
+            .expression_attribute_values(":version", number(commit.version))
+            .expression_attribute_values(":user", AttributeValue::S(commit.user.as_str().to_owned()))
+            .expression_attribute_values(":at", item::moment(commit.at))
+            .expression_attribute_values(":zero", number(0))
+            .send()
+            .await;
+        condition(result, "UpdateItem")
+    }
+
+    async fn create_ticket(&self, ticket: &Ticket) -> Result<Write, StoreError> {
+        self.create(&self.tables.tickets, item::ticket_item(ticket)).await
+    }
+
+    async fn touch_ticket(&self, key: &TicketKey, at: Timestamp) -> Result<Write, StoreError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.tables.tickets)
+            .set_key(Some(item::ticket_key(key)))
+            .update_expression("SET #last = :at")
+            .condition_expression("attribute_exists(#pk) AND #expires > :at")
+            .expression_attribute_names("#pk", name::PK)
+            .expression_attribute_names("#expires", name::EXPIRES)
+            .expression_attribute_names("#last", name::LAST_REQUEST)
+            .expression_attribute_values(":at", item::moment(at))
+            .send()
+            .await;
+        condition(result, "UpdateItem")
+    }
+
+    async fn delete_ticket(&self, key: &TicketKey) -> Result<(), StoreError> {
+        let request = self.client.delete_item().table_name(&self.tables.tickets);
+        let result = request.set_key(Some(item::ticket_key(key))).send().await;
+        result.map(|_| ()).map_err(|error| unavailable("DeleteItem", error))
+    }
+
+    async fn create_auth_header(&self, header: &AuthHeader) -> Result<Write, StoreError> {
+        self.create(&self.tables.auth_headers, item::auth_header_item(header)).await
+    }
+
+    async fn auth_headers(&self, user: &UserId) -> Result<Vec<AuthHeader>, StoreError> {
+        let mut headers = Vec::new();
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.tables.auth_headers)
+            .consistent_read(true)
+            .key_condition_expression("#pk = :user")
+            .expression_attribute_names("#pk", name::PK)
+            .expression_attribute_values(":user", AttributeValue::S(user.as_str().to_owned()))
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(attributes) = pages.next().await {
+            let attributes = attributes.map_err(|error| unavailable("Query", error))?;
+            headers.push(item::auth_header(&attributes)?);
+        }
+        Ok(headers)
+    }
+
+    async fn delete_auth_header(&self, key: &AuthHeaderKey) -> Result<Write, StoreError> {
+        self.delete_existing(&self.tables.auth_headers, item::auth_header_key(key)).await
+    }
+}
+
+/// Tells a condition that did not hold from an outage.
+fn condition<T>(result: Result<T, SdkError<UpdateItemError>>, operation: &'static str) -> Result<Write, StoreError> {
+    match result {
+        Ok(_) => Ok(Write::Done),
+        Err(SdkError::ServiceError(context)) if context.err().is_conditional_check_failed_exception() => {
+            Ok(Write::Refused)
+        }
+        Err(error) => Err(unavailable(operation, error)),
+    }
+}

@@ -1,0 +1,248 @@
+//! What the domain asks of storage. One implementation speaks to DynamoDB, one keeps everything in memory for tests;
+//! one suite of rules runs on both.
+//!
+//! Every write that rests on what was read says so in its condition. A condition that fails is an answer of the
+//! method, never an error: each caller decides what it means. An error means that nobody knows (an outage) or that
+//! what is stored makes no sense; neither is ever "not found".
+
+pub mod dynamo;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
+
+use crate::access_token::AccessToken;
+use crate::auth_header::{AuthHeader, AuthHeaderKey};
+use crate::clock::Timestamp;
+use crate::password::Phc;
+use crate::secret::Digest;
+use crate::tenant::{Tenant, TenantName};
+use crate::ticket::{Ticket, TicketKey};
+use crate::user::{Email, User, UserId, UserName};
+
+/// Why storage gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It could not be reached, was throttled, or refused us: an outage.
+    #[error("the store did not answer ({operation})")]
+    Unavailable {
+        /// What was tried.
+        operation: &'static str,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A stored item lacks an attribute or holds one that can't be read.
+    #[error("a stored {item} has no usable {attribute}")]
+    Corrupt {
+        /// Which kind of item.
+        item: &'static str,
+        /// Which attribute.
+        attribute: &'static str,
+    },
+}
+
+/// Whether a conditional write happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Write {
+    /// It happened, now or in a try whose answer was lost.
+    Done,
+    /// Its condition did not hold; nothing was changed.
+    Refused,
+}
+
+/// Under which name a password is looked up: a tenant and a user name, in their one canonical form.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LoginName {
+    tenant: String,
+    name: String,
+}
+
+impl LoginName {
+    /// The login name of an account.
+    #[must_use]
+    pub fn new(tenant: &TenantName, name: &UserName) -> Self {
+        Self { tenant: tenant.as_str().to_owned(), name: name.canonical().to_owned() }
+    }
+
+    /// The login name that somebody typed. What can't be a name leads to one that no account has, so that it costs the
+    /// same calls as any unknown name.
+    #[must_use]
+    pub fn typed(tenant: &str, name: &str) -> Self {
+        match (TenantName::parse(tenant), UserName::parse(name)) {
+            (Some(tenant), Some(name)) => Self::new(&tenant, &name),
+            _ => Self { tenant: "*".to_owned(), name: "*".to_owned() },
+        }
+    }
+
+    /// The canonical tenant.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// The canonical user name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// The part of an account that only functions which take a password may read.
+#[derive(Clone)]
+pub struct Credential {
+    /// Its name.
+    pub name: LoginName,
+    /// Whose it is.
+    pub user: UserId,
+    /// The password's hash; `None` for an account without a password.
+    pub phc: Option<Phc>,
+    /// Counts password changes; a login that began before one ends with it.
+    pub version: u64,
+    /// When the password ends, if ever.
+    pub password_expires: Option<Timestamp>,
+    /// Refused passwords since the last accepted one.
+    pub failures: u64,
+    /// The last accepted one.
+    pub last_login: Option<Timestamp>,
+}
+
+/// What one round trip shall read, strongly consistent.
+#[derive(Clone, Debug, Default)]
+pub struct Lookup {
+    /// A credential by its name.
+    pub credential: Option<LoginName>,
+    /// An access token by its digest.
+    pub access_token: Option<Digest>,
+    /// A ticket.
+    pub ticket: Option<TicketKey>,
+    /// An auth header.
+    pub auth_header: Option<AuthHeaderKey>,
+    /// Users; the same one twice is read once.
+    pub users: Vec<UserId>,
+}
+
+/// What was found of a [`Lookup`]. Expiry and revocation are the caller's to check.
+#[derive(Default)]
+pub struct Found {
+    /// The credential.
+    pub credential: Option<Credential>,
+    /// The access token.
+    pub access_token: Option<AccessToken>,
+    /// The ticket.
+    pub ticket: Option<Ticket>,
+    /// The auth header.
+    pub auth_header: Option<AuthHeader>,
+    /// The users, in no order.
+    pub users: Vec<User>,
+}
+
+impl Found {
+    /// The user with this id, if it was found.
+    #[must_use]
+    pub fn user(&self, id: &UserId) -> Option<&User> {
+        self.users.iter().find(|user| user.id == *id)
+    }
+}
+
+/// What a login that succeeded writes to its credential.
+pub struct LoginCommit {
+    /// Whose.
+    pub name: LoginName,
+    /// The [`Credential::version`] that the password was checked against: the condition.
+    pub version: u64,
+    /// The account, as the credential named it: part of the condition.
+    pub user: UserId,
+    /// A stronger hash of the same password, where parameters rose.
+    pub rehashed: Option<Phc>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A new account.
+pub struct NewUser {
+    /// Who it is.
+    pub user: User,
+    /// Its password's hash, if it has one.
+    pub phc: Option<Phc>,
+}
+
+/// What came of a new account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Creation {
+    /// It exists now.
+    Done,
+    /// The user name is taken, in some spelling of it.
+    NameTaken,
+    /// The e-mail address is taken.
+    EmailTaken,
+    /// The id is taken.
+    IdTaken,
+    /// The tenant does not exist.
+    NoSuchTenant,
+}
+
+/// What the functions ask. Each method is one round trip and one IAM action, named with it.
+pub trait Store: Clone + Send + Sync + 'static {
+    /// `BatchGetItem`: everything that a request rests on.
+    fn lookup(&self, wanted: Lookup) -> impl Future<Output = Result<Found, StoreError>> + Send;
+
+    /// `UpdateItem` on Credentials: counts a refused password, if it is one to count. For a name that nobody has it
+    /// makes the same call and changes nothing.
+    fn record_refusal(&self, name: &LoginName, counts: bool) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// `UpdateItem` on Credentials: marks a login, provided that the password was not changed meanwhile.
+    fn commit_login(&self, commit: LoginCommit) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// `PutItem` on Tickets: stores a ticket that does not exist yet.
+    fn create_ticket(&self, ticket: &Ticket) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// `UpdateItem` on Tickets: notes a use; refused when the ticket is gone, so that nothing revives it.
+    fn touch_ticket(&self, key: &TicketKey, at: Timestamp) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// `DeleteItem` on Tickets; one that is gone already is no error.
+    fn delete_ticket(&self, key: &TicketKey) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// `PutItem` on AuthHeaders: stores an auth header that does not exist yet.
+    fn create_auth_header(&self, header: &AuthHeader) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// `Query` on AuthHeaders, strongly consistent: all of one user's.
+    fn auth_headers(&self, user: &UserId) -> impl Future<Output = Result<Vec<AuthHeader>, StoreError>> + Send;
+
+    /// `DeleteItem` on AuthHeaders; refused when there is none.
+    fn delete_auth_header(&self, key: &AuthHeaderKey) -> impl Future<Output = Result<Write, StoreError>> + Send;
+}
+
+/// What the operator's tool asks in addition; no function does.
+pub trait Administration: Store {
+    /// Makes a tenant; refused when the name is taken.
+    fn create_tenant(&self, tenant: &Tenant) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// All tenants, by name.
+    fn tenants(&self) -> impl Future<Output = Result<Vec<Tenant>, StoreError>> + Send;
+
+    /// Makes an account with its claims on name and e-mail, all or nothing.
+    fn create_user(&self, account: NewUser) -> impl Future<Output = Result<Creation, StoreError>> + Send;
+
+    /// Disables or enables an account. Disabling ends its tickets and auth headers for good. Refused when there is none.
+    fn set_enabled(
+        &self,
+        user: &UserId,
+        enabled: bool,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// Stores an access token; refused when it exists.
+    fn create_access_token(&self, token: &AccessToken) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// All access tokens.
+    fn access_tokens(&self) -> impl Future<Output = Result<Vec<AccessToken>, StoreError>> + Send;
+
+    /// Deletes an access token, at once for every function; refused when there is none.
+    fn delete_access_token(&self, digest: Digest) -> impl Future<Output = Result<Write, StoreError>> + Send;
+}
+
+/// The name under which an e-mail address is claimed.
+pub(crate) fn email_claim(tenant: &TenantName, email: &Email) -> LoginName {
+    LoginName { tenant: tenant.as_str().to_owned(), name: email.canonical().to_owned() }
+}
