@@ -134,8 +134,8 @@ fn sign(keys: &KeySet, claims: &Claims, now: Timestamp) -> Result<Token, Keyring
 
 /// Checks a JWT's form, signature and claims. The caller still has to ask for the ticket.
 pub async fn verify(keyring: &Keyring, party: &Party, text: &str, now: Timestamp) -> Result<Verified, Rejection> {
-    let parts = Parts::split(text)?;
-    let header: Header = decode(parts.header).ok_or(Rejection::Invalid("header"))?;
+    let token = Parts::split(text)?;
+    let header: Header = decode(token.header).ok_or(Rejection::Invalid("header"))?;
     if header.typ != TYPE {
         return Err(Rejection::Invalid("typ"));
     }
@@ -144,15 +144,15 @@ pub async fn verify(keyring: &Keyring, party: &Party, text: &str, now: Timestamp
     if header.alg != key.algorithm().as_str() {
         return Err(Rejection::Invalid("alg"));
     }
-    let signature = URL_SAFE_NO_PAD.decode(parts.signature).map_err(|_| Rejection::Invalid("signature encoding"))?;
-    if !key.verifies(parts.signed.as_bytes(), &signature) {
+    let signature = URL_SAFE_NO_PAD.decode(token.signature).map_err(|_| Rejection::Invalid("signature encoding"))?;
+    if !key.verifies(token.signed.as_bytes(), &signature) {
         return Err(Rejection::Invalid("signature"));
     }
-    let claims: Claims = decode(parts.claims).ok_or(Rejection::Invalid("claims"))?;
+    let claims: Claims = decode(token.claims).ok_or(Rejection::Invalid("claims"))?;
     check(&claims, party, now)
 }
 
-/// The key id of a text that has a JWT's form, so that one that can't be ours is told without any key.
+/// The three parts of a compact serialisation (RFC 7515, section 7.1), still encoded.
 struct Parts<'a> {
     header: &'a str,
     claims: &'a str,
@@ -209,4 +209,94 @@ fn check(claims: &Claims, party: &Party, now: Timestamp) -> Result<Verified, Rej
         tenant: TenantName::parse(&claims.tenant).ok_or(Rejection::Invalid("tenant"))?,
         expires: Timestamp::from_seconds(claims.exp),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::keyring::Algorithm;
+    use crate::testing::{FrozenClock, SeededRandom, StubKeySource, user};
+    use crate::ticket::{Limits, Origin};
+
+    const LIFE: Duration = Duration::from_secs(3600);
+
+    struct Signer {
+        keyring: Keyring,
+        party: Party,
+        clock: FrozenClock,
+    }
+
+    fn signer(algorithm: Algorithm) -> Signer {
+        let clock = FrozenClock::default();
+        let keyring = Keyring::new(StubKeySource::new(algorithm), Arc::new(clock.clone()));
+        let party = Party { issuer: "https://auth.example.com".to_owned(), audience: "api".to_owned() };
+        Signer { keyring, party, clock }
+    }
+
+    impl Signer {
+        fn now(&self) -> Timestamp {
+            crate::clock::Clock::now(&self.clock)
+        }
+
+        async fn token(&self) -> Token {
+            let owner = user("u-1");
+            let limits = Limits { idle: None, absolute: LIFE };
+            let (ticket, _) = Ticket::issue(&owner, Origin::Login, limits, self.now(), &SeededRandom::new(1));
+            let far = self.now().plus(10 * LIFE);
+            mint(&self.keyring, &self.party, &owner, &ticket, self.now(), far, &SeededRandom::new(2)).await.unwrap()
+        }
+
+        async fn verify(&self, text: &str) -> Result<Verified, Rejection> {
+            verify(&self.keyring, &self.party, text, self.now()).await
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_minted_is_accepted_until_its_last_second() {
+        for algorithm in [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa] {
+            let signer = signer(algorithm);
+            let token = signer.token().await;
+            let verified = signer.verify(token.expose_secret()).await.unwrap();
+            assert_eq!((verified.user.as_str(), verified.tenant.as_str()), ("u-1", "demo"));
+            signer.clock.advance(Duration::from_secs(3599));
+            assert!(signer.verify(token.expose_secret()).await.is_ok(), "{algorithm:?}");
+            signer.clock.advance(Duration::from_secs(1));
+            let late = signer.verify(token.expose_secret()).await;
+            assert!(matches!(late, Err(Rejection::Invalid("exp"))), "{algorithm:?}: never beyond its ticket");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_header_holds_three_members_and_the_claims_are_those_of_the_contract() {
+        let token = signer(Algorithm::Es256).token().await;
+        let part = |index| {
+            let part = token.expose_secret().split('.').nth(index).unwrap();
+            serde_json::from_slice::<serde_json::Value>(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+        };
+        let names =
+            |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+        assert_eq!(names(&part(0)), "alg kid typ");
+        assert_eq!(part(0)["typ"], "at+jwt");
+        assert_eq!(names(&part(1)), "aud exp iat iss jti roles sid sub tenant");
+    }
+
+    #[tokio::test]
+    async fn a_token_from_a_clock_that_runs_ahead_is_accepted_for_five_seconds() {
+        let signer = signer(Algorithm::EdDsa);
+        let token = signer.token().await;
+        let issued = signer.now();
+        signer.clock.set(Timestamp::from_seconds(issued.as_seconds() - 5));
+        assert!(signer.verify(token.expose_secret()).await.is_ok());
+        signer.clock.set(Timestamp::from_seconds(issued.as_seconds() - 6));
+        assert!(matches!(signer.verify(token.expose_secret()).await, Err(Rejection::Invalid("iat"))));
+    }
+
+    #[tokio::test]
+    async fn another_stack_s_token_is_refused() {
+        let (ours, theirs) = (signer(Algorithm::EdDsa), signer(Algorithm::EdDsa));
+        let token = theirs.token().await;
+        assert!(matches!(ours.verify(token.expose_secret()).await, Err(Rejection::Invalid("kid"))));
+    }
 }

@@ -108,10 +108,9 @@ impl<S: Store> Login<S> {
     /// A hash of the configured cost for a password that was just found right; a failure leaves the old one.
     async fn rehash(&self, password: Password) -> Option<password::Phc> {
         let (hasher, random) = (Arc::clone(&self.hasher), Arc::clone(&self.random));
-        let hashed = tokio::task::spawn_blocking(move || hasher.hash(&password, &*random)).await;
-        let hashed = hashed.ok()?.ok();
-        tracing::info!(rehashed = hashed.is_some(), "a password hash was outdated");
-        hashed
+        let phc = tokio::task::spawn_blocking(move || hasher.hash(&password, &*random)).await.ok()?.ok();
+        tracing::info!(rehashed = phc.is_some(), "a password hash was outdated");
+        phc
     }
 }
 
@@ -127,4 +126,126 @@ fn judge(credential: &Credential, user: &User, now: crate::clock::Timestamp) -> 
         return Err(Refusal::Expired);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::password::Cost;
+    use crate::store::memory::MemoryStore;
+    use crate::store::{Administration as _, Creation, NewUser};
+    use crate::tenant::Tenant;
+    use crate::testing::{Stack, user};
+
+    const LIMITS: Limits = Limits { idle: None, absolute: std::time::Duration::from_secs(60) };
+
+    struct World {
+        stack: Stack,
+        login: Login<MemoryStore>,
+        name: LoginName,
+    }
+
+    async fn world() -> World {
+        let stack = Stack::new();
+        let hasher = Arc::new(stack.config.hasher().unwrap());
+        let owner = user("u-1");
+        let tenant = Tenant { name: owner.tenant.clone(), created: owner.created };
+        assert_eq!(stack.store.create_tenant(&tenant).await.unwrap(), Write::Done);
+        let phc = hasher.hash(&password("right"), &*stack.random).unwrap();
+        let name = LoginName::new(&owner.tenant, &owner.name);
+        let account = NewUser { user: owner, phc: Some(phc) };
+        assert_eq!(stack.store.create_user(account).await.unwrap(), Creation::Done);
+        let _ = stack.store.take_calls();
+        let clock: Arc<dyn Clock> = Arc::new(stack.clock.clone());
+        let login = Login { store: stack.store.clone(), hasher, clock, random: Arc::clone(&stack.random) };
+        World { stack, login, name }
+    }
+
+    fn password(text: &str) -> Password {
+        Password::from_input(text).unwrap()
+    }
+
+    impl World {
+        async fn found(&self) -> Option<Credential> {
+            let wanted = Lookup { credential: Some(self.name.clone()), ..Lookup::default() };
+            self.stack.store.lookup(wanted).await.unwrap().credential
+        }
+
+        async fn attempt(&self, text: &str) -> Result<LoggedIn, Problem> {
+            let found = self.found().await;
+            self.login.with_password(self.name.clone(), found, password(text), Origin::Login, LIMITS).await
+        }
+    }
+
+    #[tokio::test]
+    async fn refusals_are_counted_and_a_login_starts_over() {
+        let world = world().await;
+        for _ in 0..3 {
+            assert!(matches!(world.attempt("wrong").await, Err(Problem::BadCredentials)));
+        }
+        assert_eq!(world.found().await.unwrap().failures, 3);
+        assert!(world.attempt("right").await.is_ok());
+        assert_eq!(world.found().await.unwrap().failures, 0);
+    }
+
+    #[tokio::test]
+    async fn a_login_that_began_before_a_password_change_ends_with_it() {
+        let world = world().await;
+        let read_before = world.found().await;
+        world.stack.store.edit_credential(&world.name, |credential| credential.version += 1);
+        let late = world.login.with_password(world.name.clone(), read_before, password("right"), Origin::Login, LIMITS);
+        assert!(matches!(late.await, Err(Problem::BadCredentials)));
+        assert_eq!(world.stack.store.tickets(), [], "nothing is left behind");
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_became_too_cheap_is_made_anew() {
+        let mut world = world().await;
+        let before = world.found().await.unwrap().phc.unwrap();
+        let dearer = Cost { iterations: 2, ..world.stack.config.cost };
+        world.login.hasher = Arc::new(Hasher::new(dearer).unwrap());
+        assert!(world.attempt("wrong").await.is_err());
+        assert!(world.found().await.unwrap().phc.unwrap() == before, "only the right password can do it");
+        assert!(world.attempt("right").await.is_ok());
+        let after = world.found().await.unwrap().phc.unwrap();
+        assert!(after.expose_secret().contains("t=2"));
+        assert!(world.attempt("right").await.is_ok());
+        assert!(world.found().await.unwrap().phc.unwrap() == after, "and once is enough");
+    }
+
+    #[tokio::test]
+    async fn disabled_and_expired_are_told_only_to_who_has_the_password() {
+        let world = world().await;
+        let now = world.login.clock.now();
+        world.stack.store.edit_credential(&world.name, |credential| credential.password_expires = Some(now));
+        assert!(matches!(world.attempt("wrong").await, Err(Problem::BadCredentials)));
+        assert!(matches!(world.attempt("right").await, Err(Problem::PasswordExpired)));
+        let owner = user("u-1").id;
+        world.stack.store.edit_user(&owner, |user| user.enabled = false);
+        assert!(matches!(world.attempt("wrong").await, Err(Problem::BadCredentials)));
+        assert!(matches!(world.attempt("right").await, Err(Problem::DisabledProfile(id)) if id == owner));
+        assert_eq!(world.found().await.unwrap().failures, 2, "the right password is never counted");
+        assert_eq!(world.stack.store.tickets(), []);
+    }
+
+    #[tokio::test]
+    async fn each_login_makes_a_ticket_of_its_own() {
+        let world = world().await;
+        let first = world.attempt("right").await.ok().unwrap();
+        let second = world.attempt("right").await.ok().unwrap();
+        assert_ne!(first.ticket.key, second.ticket.key);
+        assert_eq!(world.stack.store.tickets().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_outage_at_any_step_issues_nothing_and_is_no_refusal() {
+        for step in 0..3 {
+            let world = world().await;
+            let found = world.found().await;
+            world.stack.store.fail_after(Some(step));
+            let name = world.name.clone();
+            let outcome = world.login.with_password(name, found, password("right"), Origin::Login, LIMITS).await;
+            assert!(matches!(outcome, Err(Problem::Store(_))), "step {step}");
+        }
+    }
 }

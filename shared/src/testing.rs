@@ -1,6 +1,8 @@
 //! What tests share: a clock that stands still, randomness that repeats itself, keys, users, a whole stack in memory.
 //! Compiled only for tests.
 
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that can't build its world shall fail")]
+
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

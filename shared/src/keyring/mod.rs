@@ -126,8 +126,8 @@ impl Keyring {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let fetched = state.fetched?;
         let fresh = is_within(fetched, now, FRESH);
-        let stale = is_within(fetched, now, STALE) && state.attempted.is_some_and(|at| is_within(at, now, RETRY));
-        if fresh || stale { state.keys.clone() } else { None }
+        let bridging = is_within(fetched, now, STALE) && state.attempted.is_some_and(|at| is_within(at, now, RETRY));
+        if fresh || bridging { state.keys.clone() } else { None }
     }
 
     async fn read(&self) -> Result<Arc<KeySet>, KeyringError> {

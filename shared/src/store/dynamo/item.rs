@@ -91,8 +91,8 @@ fn text(value: impl Into<String>) -> AttributeValue {
 }
 
 /// A whole number as DynamoDB writes it.
-pub(crate) fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
+pub(crate) fn number(value: impl Into<i128>) -> AttributeValue {
+    AttributeValue::N(value.into().to_string())
 }
 
 /// A moment, in milliseconds.

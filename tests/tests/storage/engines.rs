@@ -1,0 +1,87 @@
+//! How the suite gets its stores.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use local::template::Template;
+use local::{Cloud, dynamodb};
+use shared::config::Config;
+use shared::random::SystemRandom;
+use shared::store::dynamo::{DynamoStore, Tables};
+
+/// A store on a throw-away local cloud, which must be kept as long as the store.
+pub fn embedded() -> (Cloud, DynamoStore) {
+    let cloud = Cloud::in_memory(&BTreeMap::new()).unwrap();
+    let config = Config::read(|name| cloud.environment().get(name).cloned()).unwrap();
+    let client = dynamodb::client(&cloud.dynamodb_url());
+    let store = DynamoStore::new(client, config.tables, Arc::new(SystemRandom));
+    (cloud, store)
+}
+
+/// AWS's DynamoDB Local in a process of its own, ended with this value.
+pub struct DynamoDbLocal {
+    process: Child,
+    url: String,
+}
+
+impl DynamoDbLocal {
+    /// Starts it, where it is there; in CI it must be.
+    pub fn start() -> Option<Self> {
+        let Some(jar) = std::env::var_os("DYNAMODB_LOCAL_JAR").map(PathBuf::from) else {
+            assert!(std::env::var_os("CI").is_none(), "CI has to name DynamoDB Local in DYNAMODB_LOCAL_JAR");
+            println!("not run: DYNAMODB_LOCAL_JAR is not set (.ci/dynamodb-local fetches it)");
+            return None;
+        };
+        let folder = jar.parent().expect("the jar lies in a folder");
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let process = Command::new("java")
+            .arg(format!("-Djava.library.path={}", folder.join("DynamoDBLocal_lib").display()))
+            .arg("-jar")
+            .arg(&jar)
+            .args(["-inMemory", "-port", &port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("java starts");
+        let engine = Self { process, url: format!("http://127.0.0.1:{port}") };
+        engine.wait(port);
+        Some(engine)
+    }
+
+    fn wait(&self, port: u16) {
+        let patience = Instant::now() + Duration::from_secs(60);
+        while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            assert!(Instant::now() < patience, "DynamoDB Local does not answer");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// A store on fresh tables whose names start with `prefix`.
+    pub async fn store(&self, prefix: &str) -> DynamoStore {
+        let template = Template::read(&local::template_path(), &BTreeMap::new()).unwrap();
+        let client = dynamodb::client(&self.url);
+        let named = |name: &str| format!("{prefix}-{name}");
+        let mut tables = template.tables().to_vec();
+        tables.iter_mut().for_each(|table| table.name = named(&table.name));
+        dynamodb::create_tables(&client, &tables).await.unwrap();
+        let names = Tables {
+            credentials: named("CredentialsTable"),
+            users: named("UsersTable"),
+            tickets: named("TicketsTable"),
+            auth_headers: named("AuthHeadersTable"),
+            applications: named("ApplicationsTable"),
+        };
+        DynamoStore::new(client, names, Arc::new(SystemRandom))
+    }
+}
+
+impl Drop for DynamoDbLocal {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,353 @@
+//! The rules themselves.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use shared::access_token::{AccessToken, TenantPermission};
+use shared::auth_header::{AuthHeader, AuthHeaderKey, Choices};
+use shared::clock::Timestamp;
+use shared::password::Phc;
+use shared::random::SystemRandom;
+use shared::secret::Digest;
+use shared::store::{Administration, Creation, Credential, LoginCommit, LoginName, Lookup, NewUser, Write};
+use shared::tenant::{Tenant, TenantName};
+use shared::ticket::{Limits, Origin, Ticket, TicketKey};
+use shared::user::{Email, User, UserId, UserName};
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+const LIMITS: Limits = Limits { idle: Some(Duration::from_secs(900)), absolute: Duration::from_secs(86_400) };
+const PARALLEL: usize = 16;
+
+fn later(seconds: u64) -> Timestamp {
+    NOW.plus(Duration::from_secs(seconds))
+}
+
+fn named(tenant: &str, name: &str) -> User {
+    User {
+        tenant: TenantName::parse(tenant).unwrap(),
+        name: UserName::parse(name).unwrap(),
+        ..shared::testing::user(UserId::generate(&SystemRandom).as_str())
+    }
+}
+
+fn with_email(user: User, email: &str) -> User {
+    User { email: Some(Email::parse(email).unwrap()), ..user }
+}
+
+async fn tenant(store: &impl Administration, name: &str) {
+    let tenant = Tenant { name: TenantName::parse(name).unwrap(), created: NOW };
+    assert_eq!(store.create_tenant(&tenant).await.unwrap(), Write::Done);
+}
+
+async fn create(store: &impl Administration, user: &User) -> Creation {
+    let phc = Some(Phc::from_stored("$stored$".to_owned()));
+    store.create_user(NewUser { user: user.clone(), phc }).await.unwrap()
+}
+
+async fn account(store: &impl Administration) -> User {
+    tenant(store, "demo").await;
+    let user = named("demo", "Jo");
+    assert_eq!(create(store, &user).await, Creation::Done);
+    user
+}
+
+fn ticket(user: &User) -> Ticket {
+    Ticket::issue(user, Origin::Ticket, LIMITS, NOW, &SystemRandom).0
+}
+
+async fn find_ticket(store: &impl Administration, key: &TicketKey) -> Option<Ticket> {
+    store.lookup(Lookup { ticket: Some(key.clone()), ..Lookup::default() }).await.unwrap().ticket
+}
+
+async fn find_user(store: &impl Administration, id: &UserId) -> Option<User> {
+    let found = store.lookup(Lookup { users: vec![id.clone()], ..Lookup::default() }).await.unwrap();
+    found.user(id).cloned()
+}
+
+async fn find_credential(store: &impl Administration, user: &User) -> Option<Credential> {
+    let name = LoginName::new(&user.tenant, &user.name);
+    store.lookup(Lookup { credential: Some(name), ..Lookup::default() }).await.unwrap().credential
+}
+
+fn auth_header(user: &User) -> AuthHeader {
+    AuthHeader::issue(user, Choices { name: "ci".to_owned(), ..Choices::default() }, NOW, &SystemRandom).0
+}
+
+fn access_token(application: &str) -> AccessToken {
+    AccessToken {
+        digest: AccessToken::generate(&SystemRandom).digest(),
+        application: application.to_owned(),
+        master: false,
+        permissions: vec![TenantPermission { tenant: None, actions: None }],
+        expires: Some(later(60)),
+        created: NOW,
+    }
+}
+
+pub async fn a_ticket_is_stored_once_and_read_back(store: &impl Administration) {
+    let ticket = ticket(&account(store).await);
+    assert_eq!(store.create_ticket(&ticket).await.unwrap(), Write::Done);
+    let other = Ticket { origin: Origin::Login, ..ticket.clone() };
+    assert_eq!(store.create_ticket(&other).await.unwrap(), Write::Refused);
+    assert_eq!(find_ticket(store, &ticket.key).await, Some(ticket));
+}
+
+pub async fn a_lookup_reads_everything_at_once(store: &impl Administration) {
+    let user = account(store).await;
+    let second = named("demo", "second");
+    assert_eq!(create(store, &second).await, Creation::Done);
+    let (ticket, header, token) = (ticket(&user), auth_header(&user), access_token("app"));
+    assert_eq!(store.create_ticket(&ticket).await.unwrap(), Write::Done);
+    assert_eq!(store.create_auth_header(&header).await.unwrap(), Write::Done);
+    assert_eq!(store.create_access_token(&token).await.unwrap(), Write::Done);
+    let wanted = Lookup {
+        credential: Some(LoginName::new(&user.tenant, &user.name)),
+        access_token: Some(token.digest),
+        ticket: Some(ticket.key.clone()),
+        auth_header: Some(header.key.clone()),
+        users: vec![user.id.clone(), second.id.clone(), user.id.clone()],
+    };
+    let found = store.lookup(wanted).await.unwrap();
+    assert_eq!(found.credential.as_ref().map(|credential| credential.user.clone()), Some(user.id.clone()));
+    assert_eq!(found.users.len(), 2, "the same user twice is one");
+    assert_eq!((found.user(&user.id), found.user(&second.id)), (Some(&user), Some(&second)));
+    assert_eq!(found.access_token, Some(token));
+    assert_eq!((found.ticket, found.auth_header), (Some(ticket), Some(header)));
+}
+
+pub async fn a_missing_item_is_not_found_and_no_error(store: &impl Administration) {
+    let absent = named("demo", "absent");
+    let wanted = Lookup {
+        credential: Some(LoginName::typed("no such tenant", "\u{0}")),
+        access_token: Some(Digest::of(b"x")),
+        ticket: Some(ticket(&absent).key),
+        auth_header: Some(auth_header(&absent).key),
+        users: vec![absent.id.clone(), UserId::nobody()],
+    };
+    let found = store.lookup(wanted).await.unwrap();
+    assert!(found.credential.is_none() && found.access_token.is_none() && found.users.is_empty());
+    assert!(found.ticket.is_none() && found.auth_header.is_none());
+    assert!(store.lookup(Lookup::default()).await.unwrap().users.is_empty(), "nothing asked, nothing found");
+}
+
+pub async fn a_deleted_ticket_is_not_revived_by_a_late_use(store: &impl Administration) {
+    let ticket = ticket(&account(store).await);
+    assert_eq!(store.create_ticket(&ticket).await.unwrap(), Write::Done);
+    assert_eq!(store.touch_ticket(&ticket.key, later(100)).await.unwrap(), Write::Done);
+    assert_eq!(find_ticket(store, &ticket.key).await.unwrap().last_request, later(100));
+    store.delete_ticket(&ticket.key).await.unwrap();
+    assert_eq!(store.touch_ticket(&ticket.key, later(200)).await.unwrap(), Write::Refused);
+    assert_eq!(find_ticket(store, &ticket.key).await, None);
+}
+
+pub async fn an_ended_ticket_is_not_touched(store: &impl Administration) {
+    let ticket = ticket(&account(store).await);
+    assert_eq!(store.create_ticket(&ticket).await.unwrap(), Write::Done);
+    assert_eq!(store.touch_ticket(&ticket.key, ticket.expires).await.unwrap(), Write::Refused);
+}
+
+pub async fn deleting_a_ticket_twice_is_no_error(store: &impl Administration) {
+    let ticket = ticket(&account(store).await);
+    assert_eq!(store.create_ticket(&ticket).await.unwrap(), Write::Done);
+    store.delete_ticket(&ticket.key).await.unwrap();
+    store.delete_ticket(&ticket.key).await.unwrap();
+}
+
+pub async fn auth_headers_are_listed_for_their_user_alone(store: &impl Administration) {
+    let user = account(store).await;
+    let (mine, also_mine, theirs) = (auth_header(&user), auth_header(&user), auth_header(&named("demo", "other")));
+    for header in [&mine, &also_mine, &theirs] {
+        assert_eq!(store.create_auth_header(header).await.unwrap(), Write::Done);
+        assert_eq!(store.create_auth_header(header).await.unwrap(), Write::Refused);
+    }
+    let mut listed = store.auth_headers(&user.id).await.unwrap();
+    listed.sort_by(|a, b| a.key.cmp(&b.key));
+    let mut expected = vec![mine.clone(), also_mine.clone()];
+    expected.sort_by(|a, b| a.key.cmp(&b.key));
+    assert_eq!(listed, expected);
+    let not_mine = AuthHeaderKey { user: user.id.clone(), digest: theirs.key.digest };
+    assert_eq!(store.delete_auth_header(&not_mine).await.unwrap(), Write::Refused);
+    assert_eq!(store.delete_auth_header(&mine.key).await.unwrap(), Write::Done);
+    assert_eq!(store.auth_headers(&user.id).await.unwrap(), [also_mine]);
+}
+
+pub async fn of_parallel_deletions_one_wins(store: &impl Administration) {
+    let header = auth_header(&account(store).await);
+    assert_eq!(store.create_auth_header(&header).await.unwrap(), Write::Done);
+    let outcomes = join_all((0..PARALLEL).map(|_| store.delete_auth_header(&header.key))).await;
+    let winners = outcomes.into_iter().filter(|outcome| *outcome.as_ref().unwrap() == Write::Done).count();
+    assert_eq!(winners, 1);
+}
+
+pub async fn a_user_name_is_taken_in_every_spelling(store: &impl Administration) {
+    tenant(store, "demo").await;
+    assert_eq!(create(store, &named("demo", "Jos\u{e9}")).await, Creation::Done);
+    for spelling in ["jos\u{e9}", "JOSE\u{301}", "\u{ff4a}os\u{e9}"] {
+        assert_eq!(create(store, &named("demo", spelling)).await, Creation::NameTaken, "{spelling}");
+    }
+}
+
+pub async fn an_email_address_is_taken_in_every_spelling(store: &impl Administration) {
+    tenant(store, "demo").await;
+    assert_eq!(create(store, &with_email(named("demo", "one"), "Jo@Example.com")).await, Creation::Done);
+    let second = with_email(named("demo", "two"), "jo@EXAMPLE.com");
+    assert_eq!(create(store, &second).await, Creation::EmailTaken);
+    assert_eq!(find_user(store, &second.id).await, None);
+}
+
+pub async fn a_refused_account_leaves_no_claim_behind(store: &impl Administration) {
+    tenant(store, "demo").await;
+    assert_eq!(create(store, &with_email(named("demo", "one"), "one@example.com")).await, Creation::Done);
+    let refused = with_email(named("demo", "one"), "two@example.com");
+    assert_eq!(create(store, &refused).await, Creation::NameTaken);
+    assert_eq!(create(store, &with_email(named("demo", "two"), "two@example.com")).await, Creation::Done);
+    let refused = with_email(named("demo", "three"), "two@example.com");
+    assert_eq!(create(store, &refused).await, Creation::EmailTaken);
+    assert_eq!(create(store, &named("demo", "three")).await, Creation::Done);
+}
+
+pub async fn an_account_needs_its_tenant(store: &impl Administration) {
+    let user = with_email(named("absent", "jo"), "jo@example.com");
+    assert_eq!(create(store, &user).await, Creation::NoSuchTenant);
+    assert!(find_credential(store, &user).await.is_none());
+    tenant(store, "absent").await;
+    assert_eq!(create(store, &user).await, Creation::Done);
+}
+
+pub async fn of_parallel_accounts_one_wins(store: &impl Administration) {
+    tenant(store, "demo").await;
+    let spellings = ["Jo", "jo", "JO", "\u{ff4a}\u{ff4f}"];
+    let users: Vec<User> = (0..PARALLEL)
+        .map(|index| with_email(named("demo", spellings[index % spellings.len()]), &format!("{index}@example.com")))
+        .collect();
+    let outcomes = join_all(users.iter().map(|user| create(store, user))).await;
+    let winners: Vec<&User> =
+        users.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Creation::Done).map(|(user, _)| user).collect();
+    assert_eq!(winners.len(), 1, "{outcomes:?}");
+    assert_eq!(find_credential(store, winners[0]).await.unwrap().user, winners[0].id);
+    for loser in users.iter().filter(|user| user.id != winners[0].id) {
+        assert_eq!(find_user(store, &loser.id).await, None);
+    }
+}
+
+pub async fn the_same_names_in_two_tenants_are_two_accounts(store: &impl Administration) {
+    tenant(store, "a").await;
+    tenant(store, "b").await;
+    let (one, other) = (with_email(named("a", "jo"), "jo@x.y"), with_email(named("b", "jo"), "jo@x.y"));
+    assert_eq!(create(store, &one).await, Creation::Done);
+    assert_eq!(create(store, &other).await, Creation::Done);
+    assert_eq!(find_credential(store, &one).await.unwrap().user, one.id);
+    assert_eq!(find_credential(store, &other).await.unwrap().user, other.id);
+    let same_id = User { id: one.id.clone(), ..named("b", "third") };
+    assert_eq!(create(store, &same_id).await, Creation::IdTaken);
+}
+
+pub async fn names_full_of_separators_stay_apart(store: &impl Administration) {
+    tenant(store, "demo").await;
+    let names = ["#", "##", "%23", "%2523", "a#b", "a%23b", "name#demo#x", "*", "'; drop", "\u{1f600}"];
+    let users: Vec<User> = names.iter().filter(|name| !name.contains(' ')).map(|name| named("demo", name)).collect();
+    for user in &users {
+        assert_eq!(create(store, user).await, Creation::Done, "{}", user.name.as_str());
+    }
+    for user in &users {
+        assert_eq!(find_credential(store, user).await.unwrap().user, user.id);
+        assert_eq!(find_user(store, &user.id).await.as_ref(), Some(user));
+    }
+}
+
+pub async fn refusals_are_counted_where_there_is_an_account(store: &impl Administration) {
+    let user = account(store).await;
+    let name = LoginName::new(&user.tenant, &user.name);
+    store.record_refusal(&name, true).await.unwrap();
+    store.record_refusal(&name, false).await.unwrap();
+    store.record_refusal(&name, true).await.unwrap();
+    assert_eq!(find_credential(store, &user).await.unwrap().failures, 2);
+    let absent = named("demo", "absent");
+    store.record_refusal(&LoginName::new(&absent.tenant, &absent.name), true).await.unwrap();
+    assert!(find_credential(store, &absent).await.is_none(), "counting makes no account");
+}
+
+pub async fn parallel_refusals_are_all_counted(store: &impl Administration) {
+    let user = account(store).await;
+    let name = LoginName::new(&user.tenant, &user.name);
+    join_all((0..PARALLEL).map(|_| async { store.record_refusal(&name, true).await.unwrap() })).await;
+    assert_eq!(find_credential(store, &user).await.unwrap().failures, PARALLEL as u64);
+}
+
+pub async fn a_login_is_committed_against_the_password_it_was_checked_with(store: &impl Administration) {
+    let user = account(store).await;
+    let name = LoginName::new(&user.tenant, &user.name);
+    let commit = |version, id: &UserId, rehashed: Option<&str>| LoginCommit {
+        name: name.clone(),
+        version,
+        user: id.clone(),
+        rehashed: rehashed.map(|phc| Phc::from_stored(phc.to_owned())),
+        at: later(5),
+    };
+    store.record_refusal(&name, true).await.unwrap();
+    assert_eq!(store.commit_login(commit(1, &user.id, Some("$x$"))).await.unwrap(), Write::Refused);
+    let another = UserId::generate(&SystemRandom);
+    assert_eq!(store.commit_login(commit(0, &another, Some("$x$"))).await.unwrap(), Write::Refused);
+    let before = find_credential(store, &user).await.unwrap();
+    assert_eq!((before.failures, before.last_login), (1, None), "a refused commit changes nothing");
+    assert_eq!(store.commit_login(commit(0, &user.id, None)).await.unwrap(), Write::Done);
+    assert_eq!(store.commit_login(commit(0, &user.id, Some("$new$"))).await.unwrap(), Write::Done);
+    let after = find_credential(store, &user).await.unwrap();
+    assert_eq!((after.failures, after.last_login, after.version), (0, Some(later(5)), 0));
+    assert_eq!(after.phc.unwrap().expose_secret(), "$new$");
+    let absent = LoginCommit { name: LoginName::typed("demo", "absent"), ..commit(0, &user.id, None) };
+    assert_eq!(store.commit_login(absent).await.unwrap(), Write::Refused);
+    assert!(find_credential(store, &named("demo", "absent")).await.is_none(), "committing makes no account");
+}
+
+pub async fn disabling_ends_what_was_issued_and_enabling_revives_nothing(store: &impl Administration) {
+    let before = account(store).await;
+    let (ticket, header) = (ticket(&before), auth_header(&before));
+    assert_eq!(store.set_enabled(&before.id, false, later(1)).await.unwrap(), Write::Done);
+    let disabled = find_user(store, &before.id).await.unwrap();
+    assert!(!disabled.enabled);
+    assert_eq!(disabled.modified, later(1));
+    assert_eq!(store.set_enabled(&before.id, true, later(2)).await.unwrap(), Write::Done);
+    let enabled = find_user(store, &before.id).await.unwrap();
+    assert!(enabled.enabled);
+    assert!(!ticket.is_live(&enabled, later(3)) && !header.is_live(&enabled, later(3)));
+    assert!(super::rules::ticket(&enabled).is_live(&enabled, later(3)), "what is issued afterwards lives");
+    let nobody = UserId::generate(&SystemRandom);
+    assert_eq!(store.set_enabled(&nobody, false, NOW).await.unwrap(), Write::Refused);
+    assert_eq!(find_user(store, &nobody).await, None);
+}
+
+pub async fn a_tenant_is_made_once(store: &impl Administration) {
+    tenant(store, "b").await;
+    tenant(store, "a").await;
+    let again = Tenant { name: TenantName::parse("a").unwrap(), created: later(9) };
+    assert_eq!(store.create_tenant(&again).await.unwrap(), Write::Refused);
+    let tenants = store.tenants().await.unwrap();
+    assert_eq!(tenants.iter().map(|tenant| tenant.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert!(tenants.iter().all(|tenant| tenant.created == NOW));
+}
+
+pub async fn an_access_token_is_gone_once_deleted(store: &impl Administration) {
+    let (one, other) = (access_token("one"), access_token("other"));
+    for token in [&one, &other] {
+        assert_eq!(store.create_access_token(token).await.unwrap(), Write::Done);
+        assert_eq!(store.create_access_token(token).await.unwrap(), Write::Refused);
+    }
+    assert_eq!(store.access_tokens().await.unwrap().len(), 2);
+    assert_eq!(store.delete_access_token(one.digest).await.unwrap(), Write::Done);
+    assert_eq!(store.delete_access_token(one.digest).await.unwrap(), Write::Refused);
+    let wanted = Lookup { access_token: Some(one.digest), ..Lookup::default() };
+    assert_eq!(store.lookup(wanted).await.unwrap().access_token, None);
+    assert_eq!(store.access_tokens().await.unwrap(), [other]);
+}
+
+/// More than one page of DynamoDB's 1 MB.
+pub async fn long_lists_are_listed_whole(store: &impl Administration) {
+    let user = account(store).await;
+    let name = "n".repeat(8192);
+    for _ in 0..150 {
+        let header = AuthHeader { name: name.clone(), ..auth_header(&user) };
+        assert_eq!(store.create_auth_header(&header).await.unwrap(), Write::Done);
+    }
+    assert_eq!(store.auth_headers(&user.id).await.unwrap().len(), 150);
+}
