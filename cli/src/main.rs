@@ -1,2 +1,1 @@
-//! The operator's tool.
 fn main() {}

@@ -1,1 +1,30 @@
-//! Tests of the bundle as a whole.
+//! Tests of the bundle as a whole, and what they share.
+//!
+//! [`World`] is a stack in memory with all endpoints wired to it, users of two tenants and applications of every kind;
+//! [`Call`] is a request to it. Whatever it answers is checked against the contract's general rules on the way
+//! ([`shape::check`]), so that no test has to.
+
+pub mod call;
+pub mod random;
+pub mod shape;
+pub mod world;
+
+use std::path::{Path, PathBuf};
+
+pub use call::Call;
+pub use random::Dice;
+pub use world::{Account, Handler, World};
+
+/// The root of this project.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_owned()
+}
+
+/// Reads a file of this project.
+#[must_use]
+pub fn read(path: &str) -> String {
+    let path = workspace().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}

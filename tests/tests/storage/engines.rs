@@ -13,9 +13,14 @@ use shared::config::Config;
 use shared::random::SystemRandom;
 use shared::store::dynamo::{DynamoStore, Tables};
 
+/// What the template leaves to whoever deploys.
+fn parameters() -> BTreeMap<String, String> {
+    BTreeMap::from([("Issuer".to_owned(), "https://auth.example.com".to_owned())])
+}
+
 /// A store on a throw-away local cloud, which must be kept as long as the store.
 pub fn embedded() -> (Cloud, DynamoStore) {
-    let cloud = Cloud::in_memory(&BTreeMap::new()).unwrap();
+    let cloud = Cloud::in_memory(&parameters()).unwrap();
     let config = Config::read(|name| cloud.environment().get(name).cloned()).unwrap();
     let client = dynamodb::client(&cloud.dynamodb_url());
     let store = DynamoStore::new(client, config.tables, Arc::new(SystemRandom));
@@ -62,10 +67,10 @@ impl DynamoDbLocal {
 
     /// A store on fresh tables whose names start with `prefix`.
     pub async fn store(&self, prefix: &str) -> DynamoStore {
-        let template = Template::read(&local::template_path(), &BTreeMap::new()).unwrap();
+        let template = Template::read(&local::template_path(), &parameters()).unwrap();
         let client = dynamodb::client(&self.url);
         let named = |name: &str| format!("{prefix}-{name}");
-        let mut tables = template.tables().to_vec();
+        let mut tables = template.tables().unwrap();
         tables.iter_mut().for_each(|table| table.name = named(&table.name));
         dynamodb::create_tables(&client, &tables).await.unwrap();
         let names = Tables {

@@ -1,0 +1,125 @@
+//! Requests, as the events that API Gateway makes of them (payload format 2.0).
+
+use shared::api::{ROUTES, Route};
+use serde_json::{Map, Value, json};
+
+/// The request id of every [`Call`].
+pub const REQUEST_ID: &str = "5Vrx4hbkfsTw3Og=";
+
+/// A request to one endpoint.
+#[derive(Clone)]
+pub struct Call {
+    route: &'static Route,
+    headers: Map<String, Value>,
+    query: String,
+    path: Map<String, Value>,
+    body: Option<String>,
+}
+
+impl Call {
+    /// A request without anything to the endpoint of that name.
+    #[must_use]
+    pub fn to(name: &str) -> Self {
+        let route = ROUTES.iter().find(|route| route.name == name);
+        let route = route.unwrap_or_else(|| panic!("no route is named {name}"));
+        let headers = json!({
+            "accept": "*/*", "host": "auth.example.com", "user-agent": "test", "x-forwarded-for": "203.0.113.7",
+            "x-forwarded-port": "443", "x-forwarded-proto": "https",
+        });
+        let headers = headers.as_object().cloned().unwrap_or_default();
+        Self { route, headers, query: String::new(), path: Map::new(), body: None }
+    }
+
+    /// Which endpoint it goes to.
+    #[must_use]
+    pub fn route(&self) -> &'static Route {
+        self.route
+    }
+
+    /// With a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.insert(name.to_owned(), json!(value));
+        self
+    }
+
+    /// With a JWT.
+    #[must_use]
+    pub fn bearer(self, jwt: &str) -> Self {
+        self.header("authorization", &format!("Bearer {jwt}"))
+    }
+
+    /// With the path parameter `id`.
+    #[must_use]
+    pub fn id(mut self, id: &str) -> Self {
+        self.path.insert("id".to_owned(), json!(id));
+        self
+    }
+
+    /// With a query string.
+    #[must_use]
+    pub fn query(mut self, query: &str) -> Self {
+        query.clone_into(&mut self.query);
+        self
+    }
+
+    /// With a body of a media type.
+    #[must_use]
+    pub fn body(mut self, media_type: &str, body: &str) -> Self {
+        self.body = Some(body.to_owned());
+        self.header("content-type", media_type)
+    }
+
+    /// With a JSON body.
+    #[must_use]
+    pub fn json(self, body: &Value) -> Self {
+        self.body("application/json", &body.to_string())
+    }
+
+    /// With a form body; names and values must need no escapes.
+    #[must_use]
+    pub fn form(self, fields: &[(&str, &str)]) -> Self {
+        let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        self.body("application/x-www-form-urlencoded", &body.join("&"))
+    }
+
+    /// The event.
+    #[must_use]
+    pub fn event(&self) -> Value {
+        let Route { method, path, .. } = *self.route;
+        let mut raw_path = path.to_owned();
+        for (name, value) in &self.path {
+            raw_path = raw_path.replace(&format!("{{{name}}}"), value.as_str().unwrap_or_default());
+        }
+        let mut event = json!({
+            "version": "2.0",
+            "routeKey": format!("{method} {path}"),
+            "rawPath": raw_path,
+            "rawQueryString": self.query,
+            "headers": self.headers,
+            "requestContext": {
+                "accountId": "123456789012",
+                "apiId": "abcde12345",
+                "domainName": "auth.example.com",
+                "domainPrefix": "auth",
+                "http": {
+                    "method": method, "path": raw_path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7",
+                    "userAgent": "test",
+                },
+                "requestId": REQUEST_ID,
+                "routeKey": format!("{method} {path}"),
+                "stage": "$default",
+                "time": "22/Nov/2026:01:00:00 +0000",
+                "timeEpoch": 1_795_309_200_000_u64,
+            },
+            "isBase64Encoded": false,
+        });
+        if !self.path.is_empty() {
+            event["pathParameters"] = json!(self.path);
+        }
+        if let Some(body) = &self.body {
+            event["body"] = json!(body);
+        }
+        event
+    }
+}

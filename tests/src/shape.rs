@@ -1,0 +1,109 @@
+//! What holds for every answer, whatever was asked.
+
+use serde_json::Value;
+use shared::api::{CACHEABLE, Family, Route};
+use shared::gateway::Response;
+
+/// The statuses that the contract knows for a path, apart from those of a broken dependency.
+#[must_use]
+pub fn statuses(route: &Route) -> &'static [u16] {
+    match route.name {
+        "user-login" => &[200, 400, 401, 403, 404, 413, 415],
+        "user-logout" | "authheader-list" => &[200, 400, 401, 403, 404, 413],
+        "authheader-add" => &[200, 400, 401, 403, 404, 413, 415],
+        "authheader-delete" => &[200, 400, 401, 403, 404, 413, 415],
+        "test-secure" => &[200, 400, 401, 404, 413],
+        "ticket-authenticate" => &[200, 400, 401, 403, 404, 413, 415],
+        "ticket-get" | "ticket-invalidate" | "profile-authenticate" => &[200, 400, 403, 404, 413, 415],
+        _ => &[200, 400, 404, 413],
+    }
+}
+
+/// Whether an answer to the request `id` is well formed.
+pub fn check(route: &Route, id: &str, response: &Response) -> Result<(), String> {
+    let status = response.status();
+    let header = |name: &str| response.header(name).ok_or_else(|| format!("no {name}"));
+    if header("x-request-id")? != id {
+        return Err(format!("x-request-id is not {id}"));
+    }
+    let cacheable = status == 200 && matches!(route.name, "jwks" | "openid-configuration");
+    let expected = if cacheable { CACHEABLE } else { "no-store" };
+    if header("cache-control")? != expected {
+        return Err(format!("cache-control is not {expected}"));
+    }
+    if status == 503 && header("retry-after")?.parse::<u32>().is_err() {
+        return Err("retry-after is no number of seconds".to_owned());
+    }
+    if status == 200 && route.name == "ticket-invalidate" {
+        let empty = response.body().is_empty() && header("content-type")?.starts_with("text/plain");
+        return if empty { Ok(()) } else { Err("the body is not empty".to_owned()) };
+    }
+    if header("content-type")? != "application/json" {
+        return Err("content-type is not application/json".to_owned());
+    }
+    let body: Value = serde_json::from_str(response.body()).map_err(|error| error.to_string())?;
+    if status == 200 { success(route, &body) } else { failure(route.family, &body) }
+}
+
+fn failure(family: Family, body: &Value) -> Result<(), String> {
+    let members: &[&str] = match family {
+        Family::User | Family::Profile => &["message"],
+        Family::Ticket => &["errorCode", "message"],
+        Family::Standards => &["error", "error_description"],
+    };
+    exactly(body, members)?;
+    let told = body.as_object().is_some_and(|body| body.values().all(|text| text.as_str() > Some("")));
+    if told { Ok(()) } else { Err("an error's member is empty or no text".to_owned()) }
+}
+
+fn success(route: &Route, body: &Value) -> Result<(), String> {
+    match route.name {
+        "user-login" => exactly(
+            body,
+            &[
+                "Id",
+                "Created",
+                "Username",
+                "Email",
+                "Firstname",
+                "Lastname",
+                "Token",
+                "PasswordExpiration",
+                "Active",
+                "Authorizations",
+                "Properties",
+            ],
+        ),
+        "user-logout" | "authheader-delete" | "test-secure" | "test-unsecure" => exactly(body, &["message"]),
+        "authheader-add" => exactly(body, &["id", "name", "token", "created"]),
+        "authheader-list" => {
+            let listed = body.as_array().ok_or("no array")?;
+            listed.iter().try_for_each(|header| {
+                within(header, &["id", "name", "token", "created"], &["expires", "lastUsed", "scopes"])
+            })
+        }
+        "ticket-authenticate" | "ticket-get" => exactly(body, &["tenant", "profileId", "lastRequestTime", "id"]),
+        "profile-authenticate" => exactly(body, &["jwt"]),
+        "jwks" => exactly(body, &["keys"]),
+        "health" => exactly(body, &["status"]),
+        "openid-configuration" => within(
+            body,
+            &["issuer", "jwks_uri", "response_types_supported", "subject_types_supported"],
+            &["id_token_signing_alg_values_supported", "claims_supported"],
+        ),
+        other => Err(format!("tests/src/shape.rs knows no success of {other}")),
+    }
+}
+
+fn exactly(body: &Value, members: &[&str]) -> Result<(), String> {
+    within(body, members, &[])
+}
+
+fn within(body: &Value, needed: &[&str], optional: &[&str]) -> Result<(), String> {
+    let object = body.as_object().ok_or("no object")?;
+    if let Some(missing) = needed.iter().find(|name| !object.contains_key(**name)) {
+        return Err(format!("{missing} is missing"));
+    }
+    let known = |name: &str| needed.contains(&name) || optional.contains(&name);
+    object.keys().find(|name| !known(name)).map_or(Ok(()), |extra| Err(format!("{extra} is not in the contract")))
+}

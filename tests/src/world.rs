@@ -1,0 +1,360 @@
+//! A stack in memory with every endpoint, people and applications.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+use shared::access_token::{AccessToken, Action, TenantPermission};
+use shared::api::ROUTES;
+use shared::authorize::Verifier;
+use shared::clock::{Clock as _, Timestamp};
+use shared::gateway::{Endpoint, Event, Response, handle};
+use shared::keyring::{Algorithm, KeySet, Keyring};
+use shared::password::Phc;
+use shared::secret::Password;
+use shared::store::memory::MemoryStore;
+use shared::store::{Administration as _, Creation, LoginName, NewUser, Write};
+use shared::tenant::{Tenant, TenantName};
+use shared::testing::Stack;
+use shared::user::{Email, User, UserId, UserName};
+
+use crate::call::Call;
+use crate::shape;
+
+/// An endpoint without its type.
+pub type Handler = Box<dyn Fn(Event) -> BoxFuture<'static, Response> + Send + Sync>;
+
+/// A user and the password.
+#[derive(Clone)]
+pub struct Account {
+    /// Who.
+    pub user: User,
+    /// The password; none opens the account where it is empty.
+    pub password: String,
+}
+
+impl Account {
+    /// The id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.user.id.as_str()
+    }
+
+    /// The name under which the credential is stored.
+    #[must_use]
+    pub fn login_name(&self) -> LoginName {
+        LoginName::new(&self.user.tenant, &self.user.name)
+    }
+
+    /// The name as the user family writes it for any tenant.
+    #[must_use]
+    pub fn qualified(&self) -> String {
+        format!("{}/{}", self.user.tenant, self.user.name.as_str())
+    }
+}
+
+/// Texts of access tokens.
+#[derive(Clone)]
+pub struct Applications {
+    /// Everything in the tenant `demo`.
+    pub full: String,
+    /// Everything in every tenant.
+    pub everywhere: String,
+    /// `MANAGE_TICKETS` in `demo`.
+    pub tickets: String,
+    /// `MANAGE_PROFILES` in `demo`.
+    pub profiles: String,
+    /// Everything in the tenant `other`.
+    pub other: String,
+    /// Like `full`, but over.
+    pub expired: String,
+    /// `master`, and no right over tenants.
+    pub master: String,
+}
+
+/// The stack, who lives in it, and every endpoint of it.
+pub struct World {
+    /// Its parts.
+    pub stack: Stack,
+    /// `demo` of the tenant `demo`.
+    pub demo: Account,
+    /// The administrator of `demo`.
+    pub admin: Account,
+    /// `demo` of the tenant `other`: the same name, somebody else.
+    pub other: Account,
+    /// The administrator of `other`.
+    pub other_admin: Account,
+    /// Disabled.
+    pub disabled: Account,
+    /// Without a password.
+    pub passwordless: Account,
+    /// With a password that is over.
+    pub expired: Account,
+    /// Access tokens.
+    pub applications: Applications,
+    endpoints: BTreeMap<&'static str, Handler>,
+}
+
+/// A keyset of one Ed25519 key, the same for the same seed, so that a failure can be repeated.
+#[must_use]
+pub fn keyset(seed: u8) -> String {
+    // PKCS #8 of RFC 8410, section 7, in front of the key's seed.
+    let mut pkcs8 = vec![0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
+    pkcs8.extend([seed; 32]);
+    let key = json!({
+        "kid": format!("key-{seed}"), "alg": "EdDSA", "pkcs8": STANDARD.encode(pkcs8), "sign_after": 1_700_000_000,
+        "verify_until": null,
+    });
+    json!({ "keys": [key] }).to_string()
+}
+
+impl World {
+    /// A world whose keys and people are the same every time.
+    pub async fn new() -> Self {
+        Self::with_keys(&keyset(7)).await
+    }
+
+    /// A world with a fresh key of `algorithm`.
+    pub async fn signing(algorithm: Algorithm) -> Self {
+        let keys = KeySet::generate(algorithm, Timestamp::from_seconds(1_700_000_000)).expect("a key");
+        Self::with_keys(&keys).await
+    }
+
+    /// A world whose keyset is `keys`.
+    pub async fn with_keys(keys: &str) -> Self {
+        let stack = Stack::new();
+        stack.keys.answer(keys);
+        let founder = Founder { stack: &stack };
+        founder.tenant("demo").await;
+        founder.tenant("other").await;
+        let demo = founder.account("demo", "demo", Some("Tr0ubador-and-3-horses")).await;
+        let admin = founder.account("demo", "admin", Some("Correct-horse-battery-9")).await;
+        let other = founder.account("other", "demo", Some("Staple-the-2nd-battery")).await;
+        let other_admin = founder.account("other", "admin", Some("Another-horse-of-course-5")).await;
+        let disabled = founder.account("demo", "disabled", Some("Once-upon-a-time-it-w0rked")).await;
+        let passwordless = founder.account("demo", "passwordless", None).await;
+        let expired = founder.account("demo", "expired", Some("Long-ago-and-far-away-1")).await;
+        for admin in [&admin, &other_admin] {
+            stack.store.edit_user(&admin.user.id, |user| user.roles.push(User::TENANT_ADMIN.to_owned()));
+        }
+        let written = stack.store.set_enabled(&disabled.user.id, false, stack.clock.now()).await.expect("memory");
+        assert_eq!(written, Write::Done);
+        let now = stack.clock.now();
+        stack.store.edit_credential(&expired.login_name(), |credential| credential.password_expires = Some(now));
+        let applications = founder.applications().await;
+        let _founding = stack.store.take_calls();
+        let endpoints = endpoints(&stack);
+        Self {
+            stack,
+            demo,
+            admin,
+            other,
+            other_admin,
+            disabled,
+            passwordless,
+            expired,
+            applications,
+            endpoints,
+        }
+    }
+
+    /// Sends a request. An answer that breaks a rule for all answers fails the test.
+    pub async fn send(&self, call: &Call) -> Response {
+        self.invoke(call.route().name, call.event()).await
+    }
+
+    /// Hands an event to the endpoint of that name. An answer that breaks a rule for all answers fails the test.
+    pub async fn invoke(&self, name: &str, event: Value) -> Response {
+        let route = ROUTES.iter().find(|route| route.name == name).expect("a route of that name");
+        let id = Event::from(event.clone()).request_id();
+        let response = self.invoke_unchecked(name, event).await;
+        if let Err(flaw) = shape::check(route, &id, &response) {
+            panic!("{name} answers {}: {flaw}\n{}", response.status(), response.body());
+        }
+        response
+    }
+
+    /// Hands an event to the endpoint of that name.
+    pub async fn invoke_unchecked(&self, name: &str, event: Value) -> Response {
+        self.endpoints[name](Event::from(event)).await
+    }
+
+    /// Puts another endpoint in the place of one: for faults.
+    pub fn replace<E: Endpoint>(&mut self, endpoint: E) {
+        let (name, handler) = wired(endpoint);
+        self.endpoints.insert(name, handler);
+    }
+
+    /// A login's JWT.
+    pub async fn jwt(&self, account: &Account) -> String {
+        let body = json!({ "username": account.qualified(), "password": account.password });
+        let response = self.send(&Call::to("user-login").json(&body)).await;
+        member(&response, "Token")
+    }
+
+    /// A new auth header of the bearer of a login's JWT.
+    pub async fn auth_header(&self, jwt: &str) -> String {
+        let call = Call::to("authheader-add").bearer(jwt).json(&json!({ "name": "test" }));
+        member(&self.send(&call).await, "token")
+    }
+
+    /// A ticket by the ticket family's login.
+    pub async fn ticket(&self, account: &Account) -> String {
+        let call = Call::to("ticket-authenticate").form(&[
+            ("accessTokenId", &self.applications.everywhere),
+            ("tenantName", account.user.tenant.as_str()),
+            ("username", account.user.name.as_str()),
+            ("password", &account.password),
+        ]);
+        member(&self.send(&call).await, "id")
+    }
+
+    /// A profile's JWT, on behalf of an application.
+    pub async fn profile_jwt(&self, account: &Account) -> String {
+        let call = Call::to("profile-authenticate").id(account.id()).header("x-api-key", &self.applications.everywhere);
+        member(&self.send(&call).await, "jwt")
+    }
+}
+
+/// A member, which is a text, of an answer's object.
+#[must_use]
+pub fn member(response: &Response, name: &str) -> String {
+    let body: Value = serde_json::from_str(response.body()).unwrap_or_default();
+    let text = body[name].as_str().unwrap_or_else(|| panic!("no {name}: {} {body}", response.status()));
+    text.to_owned()
+}
+
+struct Founder<'a> {
+    stack: &'a Stack,
+}
+
+impl Founder<'_> {
+    async fn tenant(&self, name: &str) {
+        let tenant = Tenant { name: TenantName::parse(name).expect("a name"), created: self.stack.clock.now() };
+        assert_eq!(self.stack.store.create_tenant(&tenant).await.expect("memory"), Write::Done);
+    }
+
+    fn hash(&self, password: &str) -> Phc {
+        let hasher = self.stack.config.hasher().expect("a cost");
+        let password = Password::from_input(password).expect("a password");
+        hasher.hash(&password, &*self.stack.random).expect("a hash")
+    }
+
+    async fn account(&self, tenant: &str, name: &str, password: Option<&str>) -> Account {
+        let now = self.stack.clock.now();
+        let user = User {
+            id: UserId::generate(&*self.stack.random),
+            tenant: TenantName::parse(tenant).expect("a tenant"),
+            name: UserName::parse(name).expect("a name"),
+            email: Email::parse(&format!("{name}@{tenant}.example")),
+            first_name: Some(format!("First of {tenant} {name}")),
+            last_name: None,
+            enabled: true,
+            roles: vec!["reader".to_owned()],
+            attributes: BTreeMap::from([("home".to_owned(), format!("{tenant}-{name}"))]),
+            created: now,
+            modified: now,
+            session_epoch: 0,
+            key_epoch: 0,
+        };
+        let phc = password.map(|password| self.hash(password));
+        let created = self.stack.store.create_user(NewUser { user: user.clone(), phc }).await.expect("memory");
+        assert_eq!(created, Creation::Done);
+        Account { user, password: password.unwrap_or_default().to_owned() }
+    }
+
+    async fn applications(&self) -> Applications {
+        Applications {
+            full: self.application("full", Some("demo"), None).await,
+            everywhere: self.application("everywhere", None, None).await,
+            tickets: self.application("tickets", Some("demo"), Some(vec![Action::ManageTickets])).await,
+            profiles: self.application("profiles", Some("demo"), Some(vec![Action::ManageProfiles])).await,
+            other: self.application("other", Some("other"), None).await,
+            expired: self.application("expired", Some("demo"), None).await,
+            master: self.application("master", None, Some(Vec::new())).await,
+        }
+    }
+
+    async fn application(&self, name: &str, tenant: Option<&str>, actions: Option<Vec<Action>>) -> String {
+        let now = self.stack.clock.now();
+        let text = AccessToken::generate(&*self.stack.random);
+        let tenant = tenant.map(|tenant| TenantName::parse(tenant).expect("a tenant"));
+        let token = AccessToken {
+            digest: text.digest(),
+            application: name.to_owned(),
+            master: name == "master",
+            permissions: vec![TenantPermission { tenant, actions }],
+            expires: (name == "expired").then_some(now),
+            created: now,
+        };
+        assert_eq!(self.stack.store.create_access_token(&token).await.expect("memory"), Write::Done);
+        text.expose_secret().to_owned()
+    }
+}
+
+fn wired<E: Endpoint>(endpoint: E) -> (&'static str, Handler) {
+    let endpoint = Arc::new(endpoint);
+    let name = endpoint.route().name;
+    let handler: Handler = Box::new(move |event| {
+        let endpoint = Arc::clone(&endpoint);
+        async move { handle(&*endpoint, event).await }.boxed()
+    });
+    (name, handler)
+}
+
+/// Every endpoint, wired as its `main` does; one of [`ROUTES`] that is missing here fails every test.
+fn endpoints(stack: &Stack) -> BTreeMap<&'static str, Handler> {
+    let Stack { store, keyring, random, config, .. } = stack.clone();
+    let clock = Arc::new(stack.clock.clone());
+    let verifier = || verifier(stack);
+    let login = user_login::UserLogin::new(store.clone(), keyring.clone(), clock.clone(), random.clone(), &config);
+    let ticket = ticket_authenticate::TicketAuthenticate::new(store.clone(), clock.clone(), random.clone(), &config);
+    let lifetimes = config.lifetimes;
+    let wired = BTreeMap::from([
+        wired(login.expect("a cost")),
+        wired(user_logout::UserLogout { verifier: verifier() }),
+        wired(authheader_add::AuthHeaderAdd { verifier: verifier(), random: random.clone() }),
+        wired(authheader_list::AuthHeaderList { verifier: verifier() }),
+        wired(authheader_delete::AuthHeaderDelete { verifier: verifier() }),
+        wired(test_secure::TestSecure { verifier: verifier() }),
+        wired(test_unsecure::TestUnsecure),
+        wired(ticket.expect("a cost")),
+        wired(ticket_get::TicketGet { store: store.clone(), clock: clock.clone() }),
+        wired(ticket_invalidate::TicketInvalidate { store: store.clone(), clock: clock.clone() }),
+        wired(profile_authenticate::ProfileAuthenticate { verifier: verifier(), random: random.clone(), lifetimes }),
+        wired(jwks::Jwks { keyring: keyring.clone(), clock: clock.clone() }),
+        wired(openid_configuration::OpenidConfiguration {
+            keyring: keyring.clone(),
+            party: config.party.clone(),
+            clock: clock.clone(),
+        }),
+        wired(health::Health { store, keyring, clock }),
+    ]);
+    let missing: Vec<_> = ROUTES.iter().filter(|route| !wired.contains_key(route.name)).collect();
+    assert!(missing.is_empty() && wired.len() == ROUTES.len(), "tests/src/world.rs wires no endpoint for {missing:?}");
+    wired
+}
+
+/// What checks users' credentials in a stack.
+#[must_use]
+pub fn verifier(stack: &Stack) -> Verifier<MemoryStore> {
+    Verifier {
+        store: stack.store.clone(),
+        keyring: Arc::clone(&stack.keyring),
+        party: stack.config.party.clone(),
+        clock: Arc::new(stack.clock.clone()),
+    }
+}
+
+/// A cold environment of the same stack: its own caches over the same store and keys.
+impl World {
+    /// Starts every endpoint anew, as a new Lambda environment would.
+    pub fn restart(&mut self) {
+        self.stack.keyring = Arc::new(Keyring::new(self.stack.keys.clone(), Arc::new(self.stack.clock.clone())));
+        self.endpoints = endpoints(&self.stack);
+    }
+}

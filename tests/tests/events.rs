@@ -1,0 +1,121 @@
+//! Every sample event is answered as `events/expected.json` says, as it is and with live credentials in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use shared::api::ROUTES;
+use tests::{World, read, workspace};
+
+struct Samples {
+    placeholders: BTreeMap<String, String>,
+    expected: BTreeMap<String, Value>,
+}
+
+impl Samples {
+    fn read() -> Self {
+        let mut all: Value = serde_json::from_str(&read("events/expected.json")).unwrap();
+        let mut take = |name: &str| all[name].take();
+        let placeholders = serde_json::from_value(take("placeholders")).unwrap();
+        Self { placeholders, expected: serde_json::from_value(take("events")).unwrap() }
+    }
+
+    fn files() -> BTreeSet<String> {
+        let entries = std::fs::read_dir(workspace().join("events")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".json") && name != "expected.json").collect()
+    }
+}
+
+/// The function that an event is for: the file's name up to its first dot.
+fn function(file: &str) -> &str {
+    file.split('.').next().unwrap()
+}
+
+/// A credential of each kind, by its name in `expected.json`.
+async fn live(world: &World) -> BTreeMap<&'static str, String> {
+    let jwt = world.jwt(&world.demo).await;
+    BTreeMap::from([
+        ("password", world.demo.password.clone()),
+        ("ticketId", world.ticket(&world.demo).await),
+        ("accessTokenId", world.applications.full.clone()),
+        ("profileId", world.demo.id().to_owned()),
+        ("authHeader", world.auth_header(&jwt).await),
+        ("jwt", jwt),
+    ])
+}
+
+async fn check(world: &World, file: &str, text: &str, expected: &Value) -> Result<(), String> {
+    let response = world.invoke(function(file), serde_json::from_str(text).unwrap()).await;
+    let (status, body) = (response.status(), response.body());
+    let shown = format!("{file}: {status} {body}, expected {expected}");
+    let parsed: Value = serde_json::from_str(body).unwrap_or_default();
+    let as_expected = expected["status"] == status
+        && expected.get("errorCode").is_none_or(|code| parsed["errorCode"] == *code)
+        && match expected.get("body") {
+            None => true,
+            Some(Value::String(text)) => body == text,
+            Some(json) => parsed == *json,
+        };
+    if as_expected { Ok(()) } else { Err(shown) }
+}
+
+#[test]
+fn every_event_has_an_expectation_and_every_expectation_an_event() {
+    let expected: BTreeSet<String> = Samples::read().expected.into_keys().collect();
+    assert_eq!(Samples::files(), expected);
+}
+
+#[test]
+fn every_function_has_a_valid_event_and_every_event_a_function() {
+    let files = Samples::files();
+    for route in ROUTES {
+        assert!(files.contains(&format!("{}.json", route.name)), "events/{}.json is missing", route.name);
+    }
+    for file in &files {
+        assert!(ROUTES.iter().any(|route| route.name == function(file)), "{file} is for no function");
+    }
+}
+
+#[tokio::test]
+async fn every_event_as_it_is_gets_the_documented_answer() {
+    let samples = Samples::read();
+    let mut failed = Vec::new();
+    for (file, expected) in &samples.expected {
+        let world = World::new().await;
+        let text = read(&format!("events/{file}"));
+        failed.extend(check(&world, file, &text, expected).await.err());
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[tokio::test]
+async fn every_event_with_live_credentials_gets_the_documented_answer() {
+    let samples = Samples::read();
+    let mut failed = Vec::new();
+    for (file, expected) in &samples.expected {
+        let world = World::new().await;
+        let live = live(&world).await;
+        let mut text = read(&format!("events/{file}"));
+        for (name, placeholder) in &samples.placeholders {
+            text = text.replace(placeholder, &live[name.as_str()]);
+        }
+        let expected = expected.get("withCredentials").unwrap_or(expected);
+        failed.extend(check(&world, file, &text, expected).await.err());
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[tokio::test]
+async fn a_wrong_expectation_is_noticed() {
+    let world = World::new().await;
+    let (file, text) = ("test-unsecure.json", read("events/test-unsecure.json"));
+    for wrong in [
+        serde_json::json!({ "status": 401 }),
+        serde_json::json!({ "status": 200, "errorCode": "OTHER" }),
+        serde_json::json!({ "status": 200, "body": { "message": "Hi" } }),
+        serde_json::json!({ "status": 200, "body": "" }),
+    ] {
+        assert!(check(&world, file, &text, &wrong).await.is_err(), "{wrong}");
+    }
+    assert!(check(&world, file, &text, &serde_json::json!({ "status": 200 })).await.is_ok());
+}
