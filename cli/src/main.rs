@@ -1,1 +1,60 @@
-fn main() {}
+//! `ostiary`, the operator's tool: tenants, users, access tokens and signing keys of a stack.
+//!
+//! Data goes to standard output and errors to standard error. Passwords and keys are neither taken from arguments nor
+//! printed; an access token is printed once, when it is made.
+
+mod access_token;
+mod arguments;
+mod connection;
+mod failure;
+mod keys;
+mod output;
+mod password;
+mod settings;
+mod stack;
+mod tenant;
+mod text;
+mod user;
+mod variables;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::arguments::{AccessTokenCommand, Arguments, Command, KeysCommand, TenantCommand, UserCommand};
+use crate::connection::Connection;
+use crate::failure::Failure;
+use crate::output::Answer;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return output::misuse(&error, std::env::args_os()),
+    };
+    let form = arguments.global.output;
+    let result = match Connection::open(&arguments.global).await {
+        Ok(connection) => run(arguments.command, &connection).await.map_err(|failure| connection.explain(failure)),
+        Err(failure) => Err(failure),
+    };
+    match result.and_then(|answer| output::print(&answer, form)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output::report(&failure, form),
+    }
+}
+
+async fn run(command: Command, connection: &Connection) -> Result<Answer, Failure> {
+    match command {
+        Command::Tenant(TenantCommand::Create { name }) => tenant::create(connection, name).await,
+        Command::Tenant(TenantCommand::List) => tenant::list(connection).await,
+        Command::User(UserCommand::Create(new)) => user::create(connection, *new).await,
+        Command::User(UserCommand::Show(which)) => user::show(connection, which).await,
+        Command::User(UserCommand::Disable(which)) => user::set_enabled(connection, which, false).await,
+        Command::User(UserCommand::Enable(which)) => user::set_enabled(connection, which, true).await,
+        Command::AccessToken(AccessTokenCommand::Create(new)) => access_token::create(connection, new).await,
+        Command::AccessToken(AccessTokenCommand::List) => access_token::list(connection).await,
+        Command::AccessToken(AccessTokenCommand::Delete { which }) => access_token::delete(connection, which).await,
+        Command::Keys(KeysCommand::Init { algorithm }) => keys::init(connection, algorithm).await,
+        Command::Keys(KeysCommand::Show) => keys::show(connection).await,
+    }
+}

@@ -18,7 +18,7 @@ use crate::{CREDENTIAL, REGION, dynamodb, secrets};
 const STOP_WITHIN: Duration = Duration::from_millis(500);
 
 /// Files of a data folder, the lock excepted: `--reset` removes these and nothing else.
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "dynamodb.sqlite",
     "dynamodb.sqlite-wal",
     "dynamodb.sqlite-shm",
@@ -27,6 +27,7 @@ const FILES: [&str; 8] = [
     "demo.json",
     "demo.pending.json",
     "env",
+    "unwatched",
 ];
 
 /// Why a cloud doesn't start.
@@ -57,7 +58,7 @@ pub enum Error {
     /// There is no runtime to serve on.
     #[error("can't start the runtime")]
     Runtime(#[source] io::Error),
-    /// `DynamoDB` isn't there.
+    /// DynamoDB isn't there.
     #[error(transparent)]
     DynamoDb(#[from] dynamodb::Error),
     /// Secrets Manager isn't there.

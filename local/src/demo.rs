@@ -115,7 +115,7 @@ impl Demo {
 
 /// 128 random bits that no shell needs quoted.
 fn password(random: &dyn Random) -> String {
-    random.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}", u128::from_be_bytes(random.bytes()))
 }
 
 /// The cloud's demo data: what its folder tells, or new data that is stored now. A key is made if there is none.

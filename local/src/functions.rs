@@ -91,8 +91,7 @@ pub(crate) fn clean(command: &mut Command) {
 /// The folder of the compiled functions.
 pub(crate) fn binaries(profile: Profile) -> Result<PathBuf, Error> {
     let metadata = cargo().args(["metadata", "--format-version", "1", "--no-deps"]).output().map_err(Error::Cargo)?;
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&metadata.stdout).map_err(|_| Error::TargetDirectory)?;
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).map_err(|_| Error::TargetDirectory)?;
     let target = metadata.get("target_directory").and_then(|target| target.as_str()).ok_or(Error::TargetDirectory)?;
     Ok(PathBuf::from(target).join(match profile {
         Profile::Dev => "debug",
@@ -165,7 +164,8 @@ mod tests {
 
     #[test]
     fn the_bar_of_cargo_is_read() {
-        let line = without_escapes("\u{1b}[1m\u{1b}[36m    Building\u{1b}[0m [====>     ] 12/345: serde, tokio\u{1b}[K");
+        let line =
+            without_escapes("\u{1b}[1m\u{1b}[36m    Building\u{1b}[0m [====>     ] 12/345: serde, tokio\u{1b}[K");
         assert_eq!(bar(&line), Some((12, 345, "serde, tokio")));
         assert_eq!(bar("   Compiling serde v1.0.0"), None);
     }

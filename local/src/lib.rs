@@ -19,6 +19,7 @@ pub mod template;
 pub mod tools;
 pub mod watch;
 
+mod ipv6;
 mod workers;
 
 pub use cloud::{Cloud, Folder};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -168,13 +168,11 @@ fn run(arguments: &Arguments, events: &Sender<Event>) -> Result<(), Error> {
     let options = watch::Options {
         port: arguments.port,
         mode: if arguments.release { Mode::Prebuilt(Profile::Release) } else { Mode::Reload },
-        unwatched: data.clone().into_iter().collect(),
+        unwatched: data.clone(),
         ..watch::Options::default()
     };
-    let step = progress.step("Starting");
     let mut server = Server::start(&tools, &cloud, &options)?;
     server.wait_until_healthy(HEALTHY_WITHIN)?;
-    drop(step);
 
     let (stop, stopped) = mpsc::channel();
     let _ = events.send(Event::Ready(stop));
@@ -199,7 +197,7 @@ fn folder(arguments: &Arguments) -> Result<Option<Folder>, Error> {
 }
 
 /// Lets the operator's tool, or any other program, use this cloud: `set -a; . .local/env; set +a`.
-fn write_environment(data: &std::path::Path, cloud: &Cloud) -> Result<(), Error> {
+fn write_environment(data: &Path, cloud: &Cloud) -> Result<(), Error> {
     let path = data.join("env");
     let mut text = String::new();
     for (name, value) in cloud.environment() {

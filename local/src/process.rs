@@ -13,7 +13,15 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 const POLL: Duration = Duration::from_millis(20);
 
 /// Its input is a pipe that only we hold: it ends when we do, whatever the reason.
-const GUARDIAN: &str = "read -r _; kill -TERM -- \"-$1\" || exit; for second in 1 2 3; do sleep 1; kill -0 -- \"-$1\" || exit; done; kill -KILL -- \"-$1\"";
+const GUARDIAN: &str = r#"
+read -r _
+kill -s TERM -- "-$1" || exit
+for second in 1 2 3; do
+    sleep 1
+    kill -s 0 -- "-$1" || exit
+done
+kill -s KILL -- "-$1"
+"#;
 
 /// A process, the group that it leads, and everything else that was put into that group. Dropping it ends them all.
 #[derive(Debug)]
@@ -92,5 +100,26 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         self.stop(Duration::from_secs(2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_guardian_ends_the_group_when_we_are_gone() {
+        for (script, signal) in [("echo; sleep 100", 15), ("trap '' TERM; echo; while :; do sleep 1; done", 9)] {
+            let mut command = Command::new("sh");
+            let mut group = Group::spawn(command.args(["-c", script]).stdout(Stdio::piped())).unwrap();
+            // The trap has to be set before the signal comes.
+            group.leader().stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+            // To the guardian, our end is the end of this pipe.
+            drop(group.guardian.as_mut().unwrap().stdin.take());
+            assert_eq!(group.wait().unwrap().signal(), Some(signal), "{script}");
+        }
     }
 }

@@ -13,6 +13,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::{BehaviorVersion, Region};
 use aws_sdk_secretsmanager::error::DisplayErrorContext;
+use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -190,7 +191,7 @@ fn load(path: &Path) -> Result<Option<SecretsmanagerStateView>, Error> {
 }
 
 fn save(path: &Path, state: &SecretsmanagerStateView) -> Result<(), Error> {
-    let text = serde_json::to_vec_pretty(state).map_err(|error| error.into());
+    let text = serde_json::to_vec_pretty(state).map_err(io::Error::from);
     text.and_then(|text| write_private(path, &text)).map_err(|source| Error::File { path: path.to_owned(), source })
 }
 
@@ -233,7 +234,7 @@ pub async fn create_secrets(client: &Client, secrets: &[Secret]) -> Result<(), E
     for secret in secrets {
         let created = client.create_secret().name(&secret.name).secret_string(&secret.initial).send().await;
         match created {
-            Err(error) if !error.as_service_error().is_some_and(|error| error.is_resource_exists_exception()) => {
+            Err(error) if !error.as_service_error().is_some_and(CreateSecretError::is_resource_exists_exception) => {
                 let answer = DisplayErrorContext(&error).to_string();
                 return Err(Error::Refused { name: secret.name.clone(), answer });
             }

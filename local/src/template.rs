@@ -6,16 +6,18 @@
 
 mod element;
 mod intrinsics;
+mod resolved;
+mod table;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value as Json;
 use yaml_serde::Value as Yaml;
 
 use element::Element;
 use intrinsics::Scope;
+use resolved::Resolved;
 
 /// Why a template can't be used. Each names the file and the element, as `Resources.UsersTable.Properties`.
 #[derive(Debug, thiserror::Error)]
@@ -175,7 +177,7 @@ impl Template {
             .into_iter()
             .map(|(name, resource)| {
                 let properties = scope.resolve(&resource.get("Properties")?)?;
-                Ok(Table::from_properties(name, &properties)?)
+                Table::from_properties(name, &properties)
             })
             .collect::<Result<_, Problem>>()
             .map_err(|problem| self.error(problem))
@@ -272,135 +274,6 @@ struct Problem {
     text: String,
 }
 
-/// A resolved value and the element it came from.
-#[derive(Debug, Clone)]
-struct Resolved {
-    element: String,
-    value: Json,
-}
-
-impl Resolved {
-    fn problem(&self, text: impl Into<String>) -> Problem {
-        Problem { element: self.element.clone(), text: text.into() }
-    }
-
-    fn find(&self, key: &str) -> Option<Resolved> {
-        let value = self.value.get(key)?.clone();
-        Some(Resolved { element: format!("{}.{key}", self.element), value })
-    }
-
-    fn get(&self, key: &str) -> Result<Resolved, Problem> {
-        self.find(key).ok_or_else(|| self.problem(format!("has no {key}")))
-    }
-
-    fn text(&self, key: &str) -> Result<String, Problem> {
-        self.get(key)?.into_text()
-    }
-
-    fn into_text(self) -> Result<String, Problem> {
-        match self.value {
-            Json::String(text) => Ok(text),
-            Json::Number(number) => Ok(number.to_string()),
-            Json::Bool(truth) => Ok(truth.to_string()),
-            Json::Null | Json::Array(_) | Json::Object(_) => Err(Problem {
-                element: self.element,
-                text: "must be a text, a number or true or false".to_owned(),
-            }),
-        }
-    }
-
-    fn items(&self) -> Result<Vec<Resolved>, Problem> {
-        let Json::Array(items) = &self.value else {
-            return Err(self.problem("must be a list"));
-        };
-        Ok(items
-            .iter()
-            .enumerate()
-            .map(|(index, value)| Resolved { element: format!("{}[{index}]", self.element), value: value.clone() })
-            .collect())
-    }
-
-    fn keys(&self) -> Result<Vec<String>, Problem> {
-        let Json::Object(members) = &self.value else {
-            return Err(self.problem("must be a mapping"));
-        };
-        Ok(members.keys().cloned().collect())
-    }
-}
-
-/// Properties that say how AWS keeps a table, and change nothing about what a request to it answers.
-const WITHOUT_LOCAL_MEANING: [&str; 5] = [
-    "BillingMode",
-    "DeletionProtectionEnabled",
-    "PointInTimeRecoverySpecification",
-    "SSESpecification",
-    "Tags",
-];
-
-impl Table {
-    fn from_properties(name: String, properties: &Resolved) -> Result<Self, Problem> {
-        let mut table = Self { name, keys: Vec::new(), attributes: Vec::new(), indexes: Vec::new(), ttl: None };
-        for key in properties.keys()? {
-            let property = properties.get(&key)?;
-            match key.as_str() {
-                "KeySchema" => table.keys = key_schema(&property)?,
-                "AttributeDefinitions" => table.attributes = attributes(&property)?,
-                "GlobalSecondaryIndexes" => table.indexes = indexes(&property)?,
-                "TimeToLiveSpecification" => table.ttl = time_to_live(&property)?,
-                known if WITHOUT_LOCAL_MEANING.contains(&known) => {}
-                _ => return Err(property.problem("is a property that the local cloud doesn't know")),
-            }
-        }
-        if table.keys.is_empty() {
-            return Err(properties.problem("has no KeySchema"));
-        }
-        Ok(table)
-    }
-}
-
-fn key_schema(schema: &Resolved) -> Result<Vec<Key>, Problem> {
-    schema
-        .items()?
-        .iter()
-        .map(|key| Ok(Key { attribute: key.text("AttributeName")?, kind: key.text("KeyType")? }))
-        .collect()
-}
-
-fn attributes(definitions: &Resolved) -> Result<Vec<Attribute>, Problem> {
-    definitions
-        .items()?
-        .iter()
-        .map(|attribute| {
-            Ok(Attribute { name: attribute.text("AttributeName")?, kind: attribute.text("AttributeType")? })
-        })
-        .collect()
-}
-
-fn indexes(indexes: &Resolved) -> Result<Vec<Index>, Problem> {
-    indexes
-        .items()?
-        .iter()
-        .map(|index| {
-            let projection = index.get("Projection")?;
-            let included = match projection.find("NonKeyAttributes") {
-                None => Vec::new(),
-                Some(names) => names.items()?.into_iter().map(Resolved::into_text).collect::<Result<_, _>>()?,
-            };
-            Ok(Index {
-                name: index.text("IndexName")?,
-                keys: key_schema(&index.get("KeySchema")?)?,
-                projection: projection.text("ProjectionType")?,
-                included,
-            })
-        })
-        .collect()
-}
-
-fn time_to_live(specification: &Resolved) -> Result<Option<String>, Problem> {
-    let enabled = specification.text("Enabled")? == "true";
-    Ok(if enabled { Some(specification.text("AttributeName")?) } else { None })
-}
-
 fn function(
     logical_id: String,
     resource: &Element<'_>,
@@ -428,11 +301,7 @@ fn environment(owner: &Element<'_>, scope: &Scope<'_>) -> Result<BTreeMap<String
     let Some(variables) = owner.find("Environment").and_then(|environment| environment.find("Variables")) else {
         return Ok(BTreeMap::new());
     };
-    variables
-        .entries()?
-        .into_iter()
-        .map(|(name, value)| Ok((name, scope.resolve(&value)?.into_text()?)))
-        .collect()
+    variables.entries()?.into_iter().map(|(name, value)| Ok((name, scope.resolve(&value)?.into_text()?))).collect()
 }
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ fn check_python() -> Result<(), Error> {
 fn pip(venv: &Path, requirements: &Path, log: &Path) -> Result<(), Error> {
     let mut command = Command::new(venv.join("bin/python"));
     command
-        .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"])
+        .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"])
         .args(["--require-hashes", "--only-binary", ":all:", "--requirement"])
         .arg(requirements);
     match run(&mut command, "pip install", log) {
@@ -156,8 +156,9 @@ fn pip(venv: &Path, requirements: &Path, log: &Path) -> Result<(), Error> {
     }
 }
 
+/// Pip calls a registry that it can't reach one that has no versions.
 fn is_network_trouble(output: &str) -> bool {
-    ["NewConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ProxyError", "NameResolutionError", "SSLError"]
+    ["Connection", "Timeout", "ProxyError", "NameResolution", "SSLError", "(from versions: none)"]
         .iter()
         .any(|sign| output.contains(sign))
 }

@@ -4,20 +4,21 @@
 //! runs compiled binaries ourselves and takes only its HTTP front, which leaves no compiler in the way of measurements.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cloud::Cloud;
 use crate::functions::{self, Profile};
+use crate::ipv6::{self, Forwarder};
 use crate::process::Group;
+use crate::template;
 use crate::tools::Tools;
 use crate::workers::Workers;
-use crate::{secrets, template};
 
 /// Longer than `cargo lambda watch` takes to load the workspace's metadata, on any machine.
 const LISTENS_WITHIN: Duration = Duration::from_secs(60);
@@ -106,8 +107,8 @@ pub struct Options {
     pub output: Output,
     /// Variables that go before the cloud's.
     pub environment: BTreeMap<String, String>,
-    /// Folders whose changes are none of the code's, beside those that git ignores.
-    pub unwatched: Vec<PathBuf>,
+    /// A folder whose changes are none of the code's, beside those that git ignores; the list that says so is put there.
+    pub unwatched: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -118,7 +119,7 @@ impl Default for Options {
             concurrency: 1,
             output: Output::Inherit,
             environment: BTreeMap::new(),
-            unwatched: Vec::new(),
+            unwatched: None,
         }
     }
 }
@@ -129,6 +130,7 @@ pub struct Server {
     // Dropped in this order: nothing is restarted once the group is being ended.
     workers: Option<Workers>,
     group: Group,
+    _ipv6: Option<Forwarder>,
     port: u16,
 }
 
@@ -192,8 +194,11 @@ impl Server {
 
     fn start_on(port: u16, tools: &Tools, cloud: &Cloud, options: &Options) -> Result<Self, Error> {
         check_port(port)?;
+        let ipv6 = ipv6::listen(port).map_err(|error| port_error(port, error))?;
+        let ipv6 = ipv6.map(|listener| Forwarder::start(listener, port)).transpose();
+        let ipv6 = ipv6.map_err(|error| port_error(port, error))?;
         let group = front(port, tools, cloud, options)?;
-        let mut server = Self { workers: None, group, port };
+        let mut server = Self { workers: None, group, _ipv6: ipv6, port };
         server.wait_until_listening()?;
         if let Mode::Prebuilt(profile) = options.mode {
             let functions = cloud.template().functions()?;
@@ -230,10 +235,15 @@ impl Drop for Server {
 
 /// Says if the port can be had, before anything slow is done for it.
 pub fn check_port(port: u16) -> Result<(), Error> {
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(Error::PortTaken(port)),
-        Err(source) => Err(Error::Port { port, source }),
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| port_error(port, error))?;
+    ipv6::listen(port).map_err(|error| port_error(port, error))?;
+    Ok(())
+}
+
+fn port_error(port: u16, source: io::Error) -> Error {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => Error::PortTaken(port),
+        _ => Error::Port { port, source },
     }
 }
 
@@ -266,7 +276,7 @@ fn front(port: u16, tools: &Tools, cloud: &Cloud, options: &Options) -> Result<G
     if options.mode != Mode::Reload {
         command.args(["--only-lambda-apis", "--ignore-changes"]);
     }
-    if let Some(list) = ignore_list(tools, port, options)? {
+    if let Some(list) = ignore_list(options)? {
         command.env("CARGO_LAMBDA_IGNORE_FILE", list);
     }
     redirect(&mut command, &options.output)?;
@@ -274,26 +284,18 @@ fn front(port: u16, tools: &Tools, cloud: &Cloud, options: &Options) -> Result<G
 }
 
 /// Without it, each write to a data folder that git doesn't ignore would restart every function.
-fn ignore_list(tools: &Tools, port: u16, options: &Options) -> Result<Option<PathBuf>, Error> {
-    let root = crate::workspace();
-    let inside: Vec<_> = options.unwatched.iter().filter_map(|folder| folder.strip_prefix(&root).ok()).collect();
-    let Some(folder) = tools.bin().ancestors().nth(2) else { return Ok(None) };
-    if inside.is_empty() {
-        return Ok(None);
-    }
-    let path = folder.join(format!("unwatched-{port}"));
-    let patterns: String = inside.iter().map(|folder| format!("/{}/\n", folder.display())).collect();
-    let written = secrets::write_private(&path, patterns.as_bytes());
+fn ignore_list(options: &Options) -> Result<Option<PathBuf>, Error> {
+    let Some(folder) = &options.unwatched else { return Ok(None) };
+    // The watcher goes by real paths.
+    let real = |path: &Path| fs::canonicalize(path).map_err(|source| Error::File { path: path.to_owned(), source });
+    let (root, inside) = (real(&crate::workspace())?, real(folder)?);
+    let Ok(pattern) = inside.strip_prefix(&root) else { return Ok(None) };
+    let path = folder.join("unwatched");
+    let written = fs::write(&path, format!("/{}/\n", pattern.display()));
     written.map(|()| Some(path.clone())).map_err(|source| Error::File { path, source })
 }
 
-fn function_command(
-    name: &str,
-    folder: &std::path::Path,
-    port: u16,
-    cloud: &Cloud,
-    options: &Options,
-) -> Result<Command, Error> {
+fn function_command(name: &str, folder: &Path, port: u16, cloud: &Cloud, options: &Options) -> Result<Command, Error> {
     let mut command = Command::new(folder.join(name));
     command.current_dir(crate::workspace());
     functions::clean(&mut command);

@@ -13,8 +13,7 @@ use crate::watch::{self, agent};
 const BROKEN_IF_SHORTER_THAN: Duration = Duration::from_secs(1);
 
 /// What the gateway answers where no route leads.
-const NOT_FOUND: &str =
-    r#"{"statusCode":404,"headers":{"content-type":"application/json"},"cookies":[],"body":"{\"message\":\"Not Found\"}"}"#;
+const NOT_FOUND: &str = r#"{"statusCode":404,"headers":{"content-type":"application/json"},"cookies":[],"body":"{\"message\":\"Not Found\"}"}"#;
 
 /// Threads that restart the functions, and one that answers for the routes there aren't.
 #[derive(Debug)]

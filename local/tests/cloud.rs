@@ -1,5 +1,7 @@
 //! The local cloud behaves like the services it stands for, as far as the functions rely on them.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -237,9 +239,8 @@ fn the_demo_data_is_made_once_and_told_in_a_private_file() {
     let told: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     let mut keys: Vec<_> = told.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
-    let expected = [
-        "accessTokenId", "adminPassword", "adminUsername", "baseUrl", "password", "profileId", "tenant", "username",
-    ];
+    let expected =
+        ["accessTokenId", "adminPassword", "adminUsername", "baseUrl", "password", "profileId", "tenant", "username"];
     assert_eq!(keys, expected);
 }
 

@@ -18,26 +18,23 @@ fn what_is_installed_is_not_installed_again() {
 }
 
 #[test]
-fn an_interrupted_installation_is_made_anew() {
+fn two_processes_make_one_installation_out_of_an_interrupted_one() {
     let folder = tempfile::tempdir().unwrap();
     let requirements = folder.path().join("requirements.txt");
     // Nothing to install, and so nothing to download.
-    fs::write(&requirements, "# nothing\n").unwrap();
-    fs::create_dir_all(folder.path().join("venv/bin")).unwrap();
-    fs::write(folder.path().join("venv/half-done"), "").unwrap();
-    let tools = Tools::install_into(folder.path(), &requirements, Progress::silent()).unwrap();
-    assert!(tools.bin().join("python").exists());
-    assert!(!folder.path().join("venv/half-done").exists());
-    assert_eq!(fs::read_to_string(folder.path().join("installed")).unwrap(), "# nothing\n");
-}
-
-#[test]
-fn other_requirements_are_installed_anew() {
-    let folder = tempfile::tempdir().unwrap();
-    let requirements = folder.path().join("requirements.txt");
     fs::write(&requirements, "# newer\n").unwrap();
     fs::write(folder.path().join("installed"), "# older\n").unwrap();
-    Tools::install_into(folder.path(), &requirements, Progress::silent()).unwrap();
+    fs::create_dir_all(folder.path().join("venv/bin")).unwrap();
+    fs::write(folder.path().join("venv/half-done"), "").unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let tools = Tools::install_into(folder.path(), &requirements, Progress::silent()).unwrap();
+                assert!(tools.bin().join("python").exists());
+            });
+        }
+    });
+    assert!(!folder.path().join("venv/half-done").exists());
     assert_eq!(fs::read_to_string(folder.path().join("installed")).unwrap(), "# newer\n");
 }
 
@@ -52,22 +49,12 @@ fn a_failed_installation_leaves_no_stamp_and_says_why() {
 }
 
 #[test]
-fn two_installations_at_once_make_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let requirements = folder.path().join("requirements.txt");
-    fs::write(&requirements, "# nothing\n").unwrap();
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| Tools::install_into(folder.path(), &requirements, Progress::silent()).unwrap());
-        }
-    });
-    assert!(folder.path().join("venv/bin/python").exists());
-}
-
-#[test]
 fn a_taken_port_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let error = watch::check_port(port).unwrap_err();
-    assert_eq!(error.to_string(), format!("port {port} is taken: stop what listens there, or choose another with --port"));
+    assert_eq!(
+        error.to_string(),
+        format!("port {port} is taken: stop what listens there, or choose another with --port")
+    );
 }

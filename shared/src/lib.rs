@@ -17,6 +17,8 @@ pub mod jwt;
 pub mod keyring;
 pub mod log;
 pub mod login;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod password;
 pub mod random;
 pub mod secret;

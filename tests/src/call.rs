@@ -1,7 +1,7 @@
 //! Requests, as the events that API Gateway makes of them (payload format 2.0).
 
-use shared::api::{ROUTES, Route};
 use serde_json::{Map, Value, json};
+use shared::api::{ROUTES, Route};
 
 /// The request id of every [`Call`].
 pub const REQUEST_ID: &str = "5Vrx4hbkfsTw3Og=";

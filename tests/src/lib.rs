@@ -28,3 +28,19 @@ pub fn read(path: &str) -> String {
     let path = workspace().join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
+
+/// Bytes in hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    each(bytes, |byte| format!("{byte:02x}"))
+}
+
+/// A text with every byte percent-encoded.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    each(text.as_bytes(), |byte| format!("%{byte:02X}"))
+}
+
+fn each(bytes: &[u8], form: fn(u8) -> String) -> String {
+    bytes.iter().copied().map(form).collect::<Vec<_>>().concat()
+}

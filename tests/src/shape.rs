@@ -8,13 +8,12 @@ use shared::gateway::Response;
 #[must_use]
 pub fn statuses(route: &Route) -> &'static [u16] {
     match route.name {
-        "user-login" => &[200, 400, 401, 403, 404, 413, 415],
-        "user-logout" | "authheader-list" => &[200, 400, 401, 403, 404, 413],
-        "authheader-add" => &[200, 400, 401, 403, 404, 413, 415],
-        "authheader-delete" => &[200, 400, 401, 403, 404, 413, 415],
-        "test-secure" => &[200, 400, 401, 404, 413],
-        "ticket-authenticate" => &[200, 400, 401, 403, 404, 413, 415],
+        "user-login" | "authheader-add" | "authheader-delete" | "ticket-authenticate" => {
+            &[200, 400, 401, 403, 404, 413, 415]
+        }
         "ticket-get" | "ticket-invalidate" | "profile-authenticate" => &[200, 400, 403, 404, 413, 415],
+        "authheader-list" => &[200, 400, 401, 403, 404, 413],
+        "user-logout" | "test-secure" => &[200, 400, 401, 404, 413],
         _ => &[200, 400, 404, 413],
     }
 }

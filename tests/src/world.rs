@@ -148,18 +148,7 @@ impl World {
         let applications = founder.applications().await;
         let _founding = stack.store.take_calls();
         let endpoints = endpoints(&stack);
-        Self {
-            stack,
-            demo,
-            admin,
-            other,
-            other_admin,
-            disabled,
-            passwordless,
-            expired,
-            applications,
-            endpoints,
-        }
+        Self { stack, demo, admin, other, other_admin, disabled, passwordless, expired, applications, endpoints }
     }
 
     /// Sends a request. An answer that breaks a rule for all answers fails the test.

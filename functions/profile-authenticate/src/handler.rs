@@ -2,7 +2,7 @@
 //!
 //! An application that manages profiles gets it for those of its tenants; a user with a JWT from a login gets it for
 //! itself, an administrator for the profiles of its tenant. Each such JWT has a ticket of its own, so that it can be
-//! ended like any other, and never lives longer than what it was asked with allows.
+//! ended like any other, and never lives longer than the stack allows, whatever was asked for.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -60,7 +60,11 @@ impl<S: Store> Endpoint for TicketAuthenticate<S> {
         let known = [ACCESS_TOKEN_PARAMETER, TENANT, TENANT_MISSPELT, USERNAME, PASSWORD];
         let parameters = request.parameters(&known)?;
         let token = Presented::in_request(&request, &parameters)?.digest()?;
-        let asked = asked(&parameters);
+        let asked = match asked(&parameters) {
+            // Unlike a parameter that is missing, one that breaks a rule costs no store call.
+            Err(broken @ Problem::Invalid { .. }) => return Err(broken),
+            asked => asked,
+        };
         let wanted = Lookup {
             access_token: Some(token),
             credential: asked.as_ref().ok().map(|asked| asked.name.clone()),

@@ -9,7 +9,7 @@ use shared::clock::Clock;
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Request, Response};
 use shared::store::Store;
-use shared::ticket::Origin;
+use shared::ticket::{Origin, Ticket};
 
 /// The endpoint.
 pub struct TicketInvalidate<S> {
@@ -31,7 +31,9 @@ impl<S: Store> Endpoint for TicketInvalidate<S> {
         let found = self.store.lookup(wanted).await?;
         let application = application(found.access_token, self.clock.now())?;
         demand_somewhere(&application, Action::ManageTickets)?;
-        if let Some(ticket) = found.ticket.filter(|ticket| ticket.origin == Origin::Ticket) {
+        // A ticket of a tenant that the application has nothing to do with answers like none at all.
+        let own = |ticket: &Ticket| ticket.origin == Origin::Ticket && application.knows(&ticket.tenant);
+        if let Some(ticket) = found.ticket.filter(own) {
             demand(&application, &[Action::ManageTickets], ticket.tenant.as_str())?;
             self.store.delete_ticket(&ticket.key).await?;
         }

@@ -1,4 +1,4 @@
-//! `CloudFormation`'s functions, as far as a template like ours uses them, with the local cloud's answers: a table or a
+//! CloudFormation's functions, as far as a template like ours uses them, with the local cloud's answers: a table or a
 //! secret is called by its logical id.
 
 use std::collections::BTreeMap;
@@ -117,9 +117,7 @@ impl<'a> Scope<'a> {
         };
         let kind = self.resources.get(&resource).ok_or_else(|| argument.problem(unknown(&resource)))?;
         match (kind.as_str(), attribute.as_str()) {
-            ("AWS::DynamoDB::Table", "Arn") => {
-                Ok(format!("arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{resource}"))
-            }
+            ("AWS::DynamoDB::Table", "Arn") => Ok(format!("arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{resource}")),
             _ => Err(argument.problem(format!("asks {kind} for {attribute}, which the local cloud doesn't know"))),
         }
     }

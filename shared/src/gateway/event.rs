@@ -124,7 +124,7 @@ impl Request {
     /// A path parameter, as the gateway gave it. Never the path itself, which clients can spell in many ways.
     pub fn path_parameter(&self, name: &'static str) -> Result<&str, Problem> {
         let found = self.path.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        found.ok_or(Problem::Internal("the route lacks a path parameter"))
+        found.ok_or_else(|| Problem::invalid("the event", "must hold the route's path parameters"))
     }
 
     /// A header that carries a credential. One that comes twice, holds a comma (which is how the gateway joins two) or

@@ -31,6 +31,8 @@ pub fn embedded() -> (Cloud, DynamoStore) {
 pub struct DynamoDbLocal {
     process: Child,
     url: String,
+    /// It writes into the folder that it is started in.
+    _folder: tempfile::TempDir,
 }
 
 impl DynamoDbLocal {
@@ -43,16 +45,18 @@ impl DynamoDbLocal {
         };
         let folder = jar.parent().expect("the jar lies in a folder");
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let own = tempfile::tempdir().unwrap();
         let process = Command::new("java")
             .arg(format!("-Djava.library.path={}", folder.join("DynamoDBLocal_lib").display()))
             .arg("-jar")
             .arg(&jar)
-            .args(["-inMemory", "-port", &port.to_string()])
+            .args(["-inMemory", "-disableTelemetry", "-port", &port.to_string()])
+            .current_dir(own.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("java starts");
-        let engine = Self { process, url: format!("http://127.0.0.1:{port}") };
+        let engine = Self { process, url: format!("http://127.0.0.1:{port}"), _folder: own };
         engine.wait(port);
         Some(engine)
     }

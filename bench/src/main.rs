@@ -1,0 +1,132 @@
+//! `cargo measure`: what each function costs in time, memory, bytes and store calls, on this machine.
+//!
+//! Each function runs as on Lambda: its release binary in a process of its own, asking a Runtime API for events. Behind
+//! it are the local cloud's DynamoDB and Secrets Manager, each call of which passes a recorder. Nothing here is
+//! asserted but that every answer is 200: times are for people to judge.
+
+mod limits;
+mod machine;
+mod measure;
+mod plan;
+mod process;
+mod recorder;
+mod report;
+mod stack;
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use local::functions::{self, Profile};
+use local::progress::Progress;
+use shared::api::ROUTES;
+
+use crate::measure::Amount;
+use crate::report::Report;
+use crate::stack::Stack;
+
+/// Measures every function on this machine, behind a Lambda Runtime API and in front of the local cloud.
+///
+/// Builds the release binaries first, which takes some minutes the first time. Other work on this machine makes every
+/// figure worse, so the load is told with them.
+#[derive(Debug, Parser)]
+#[command(name = "cargo measure", bin_name = "cargo measure", version)]
+struct Arguments {
+    /// Functions to measure, by name [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    functions: Vec<String>,
+
+    /// Fresh processes of each function
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    starts: u32,
+
+    /// Warm invocations of each function; of one that hashes a password, a quarter
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    invocations: u32,
+
+    /// Print JSON instead of tables
+    #[arg(long)]
+    json: bool,
+
+    /// Write the tables to docs/performance.md too
+    #[arg(long)]
+    write: bool,
+}
+
+/// Why there are no figures. Printed with its causes.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Cloud(#[from] local::cloud::Error),
+    #[error(transparent)]
+    Demo(#[from] local::demo::Error),
+    #[error(transparent)]
+    Functions(#[from] functions::Error),
+    #[error(transparent)]
+    Template(#[from] local::template::Error),
+    #[error(transparent)]
+    Config(#[from] shared::config::ConfigError),
+    #[error(transparent)]
+    Password(#[from] shared::password::PasswordError),
+    #[error("can't prepare an event")]
+    Store(#[from] shared::store::StoreError),
+    #[error("can't prepare an event")]
+    Keys(#[from] shared::keyring::KeyringError),
+    #[error("can't prepare an event: {0}")]
+    Event(&'static str),
+    #[error("there is no function {0}")]
+    UnknownFunction(String),
+    #[error("can't use {}", .path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("can't read {}", .path.display())]
+    Json { path: PathBuf, source: serde_json::Error },
+    #[error("can't print")]
+    Print(#[source] serde_json::Error),
+    #[error("can't listen on the loopback interface")]
+    Listen(#[source] io::Error),
+    #[error("{function} didn't {what} within {} s", process::PATIENCE.as_secs())]
+    Silent { function: String, what: &'static str },
+    #[error("{function} answered {answer}")]
+    Answer { function: String, answer: String },
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(&Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cargo measure: {}", local::chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<(), Error> {
+    let names = names(&arguments.functions)?;
+    let progress = Progress::on_stderr();
+    let stack = Stack::start().await?;
+    functions::build(&stack.functions()?, Profile::Release, progress)?;
+    let amount = Amount { starts: arguments.starts, invocations: arguments.invocations };
+    let machine = machine::describe();
+    let report = Report::new(machine, amount, &measure::all(&stack, &names, amount, progress).await?);
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report).map_err(Error::Print)?);
+    } else {
+        println!("{}", report.tables());
+    }
+    if arguments.write {
+        let path = local::workspace().join("docs/performance.md");
+        fs::write(&path, report.page()).map_err(|source| Error::File { path, source })?;
+    }
+    Ok(())
+}
+
+fn names(asked: &[String]) -> Result<Vec<&'static str>, Error> {
+    let known = |name: &String| ROUTES.iter().map(|route| route.name).find(|known| known == name);
+    if asked.is_empty() {
+        return Ok(ROUTES.iter().map(|route| route.name).collect());
+    }
+    asked.iter().map(|name| known(name).ok_or_else(|| Error::UnknownFunction(name.clone()))).collect()
+}

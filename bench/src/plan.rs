@@ -1,0 +1,65 @@
+//! The store calls that each function is meant to make for a request that succeeds.
+
+/// The round trips of a request, one after the other; the calls of one trip are made at the same time.
+pub struct Plan {
+    function: &'static str,
+    trips: &'static [&'static [&'static str]],
+    /// Which of the trips is made while the password is hashed, and so costs no time.
+    pub beside_hash: Option<usize>,
+}
+
+/// The trips of a request that makes no calls.
+pub const NO_CALLS: &str = "none";
+
+const READ: &[&str] = &["BatchGetItem"];
+
+const PLANS: &[Plan] = &[
+    hashing("user-login", &[READ, READ, &["PutItem", "UpdateItem"]]),
+    plan("user-logout", &[READ, &["DeleteItem"]]),
+    plan("authheader-add", &[READ, &["PutItem"]]),
+    plan("authheader-list", &[READ, &["Query"]]),
+    plan("authheader-delete", &[READ, &["DeleteItem"]]),
+    hashing("ticket-authenticate", &[READ, READ, &["PutItem", "UpdateItem"]]),
+    plan("ticket-get", &[READ]),
+    plan("ticket-invalidate", &[READ, &["DeleteItem"]]),
+    plan("profile-authenticate", &[READ, &["PutItem"]]),
+    plan("jwks", &[]),
+    plan("openid-configuration", &[]),
+    plan("health", &[READ]),
+    plan("test-secure", &[READ]),
+    plan("test-unsecure", &[]),
+];
+
+const NONE: Plan = plan("", &[]);
+
+const fn plan(function: &'static str, trips: &'static [&'static [&'static str]]) -> Plan {
+    Plan { function, trips, beside_hash: None }
+}
+
+/// The account is read first, then the profile beside the hash.
+const fn hashing(function: &'static str, trips: &'static [&'static [&'static str]]) -> Plan {
+    Plan { function, trips, beside_hash: Some(1) }
+}
+
+impl Plan {
+    /// The plan of a function; one that is not listed is meant to make no calls.
+    pub fn of(function: &str) -> &'static Self {
+        PLANS.iter().find(|plan| plan.function == function).unwrap_or(&NONE)
+    }
+
+    /// The trips as the report shows them.
+    pub fn trips(&self) -> String {
+        show(self.trips.iter().map(|trip| trip.iter().map(ToString::to_string).collect()))
+    }
+}
+
+/// Trips, as `BatchGetItem, then PutItem + UpdateItem`.
+pub fn show(trips: impl Iterator<Item = Vec<String>>) -> String {
+    let trips: Vec<_> = trips
+        .map(|mut calls| {
+            calls.sort();
+            calls.join(" + ")
+        })
+        .collect();
+    if trips.is_empty() { NO_CALLS.to_owned() } else { trips.join(", then ") }
+}

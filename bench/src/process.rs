@@ -1,0 +1,189 @@
+//! A function's process, and the Lambda Runtime API that it asks for events.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt as _;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::Error;
+
+/// Far more than anything takes that works.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a function sent to the Runtime API.
+enum Arrival {
+    /// It wants an event.
+    Next { at: Instant, reply: oneshot::Sender<String> },
+    /// It answers the last one.
+    Answer { at: Instant, document: Bytes },
+    /// It failed.
+    Failure(String),
+}
+
+type Arrivals = mpsc::UnboundedSender<Arrival>;
+
+/// A function, started and waiting for an event. Dropping it ends it.
+pub struct Process {
+    function: &'static str,
+    child: Child,
+    api: JoinHandle<()>,
+    arrivals: mpsc::UnboundedReceiver<Arrival>,
+    next: Option<oneshot::Sender<String>>,
+}
+
+/// Resident memory, in MiB.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Now.
+    pub now: f64,
+    /// At most, since the start.
+    pub peak: f64,
+}
+
+impl Process {
+    /// Starts the binary, and tells how long it took to ask for its first event.
+    pub async fn start(
+        function: &'static str,
+        binary: &Path,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<(Self, Duration), Error> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(Error::Listen)?;
+        let address = listener.local_addr().map_err(Error::Listen)?;
+        let (sender, arrivals) = mpsc::unbounded_channel();
+        let api = tokio::spawn(serve(listener, sender));
+        let mut command = Command::new(binary);
+        command
+            .env_clear()
+            .envs(environment)
+            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", function)
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1769")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let started = Instant::now();
+        let child = command.spawn().map_err(|source| Error::File { path: binary.to_owned(), source })?;
+        let mut process = Self { function, child, api, arrivals, next: None };
+        let asked = process.until_next().await?;
+        Ok((process, asked - started))
+    }
+
+    /// Hands it an event and tells how long the answer took, which must be 200.
+    pub async fn invoke(&mut self, event: String) -> Result<Duration, Error> {
+        let Some(reply) = self.next.take() else { return Err(self.silent("ask for an event")) };
+        let sent = Instant::now();
+        let _ = reply.send(event);
+        let Arrival::Answer { at, document } = self.arrival("answer").await? else {
+            return Err(self.silent("answer"));
+        };
+        let status =
+            serde_json::from_slice::<Value>(&document).ok().and_then(|value| value.get("statusCode")?.as_u64());
+        if status != Some(200) {
+            let answer = String::from_utf8_lossy(&document).into_owned();
+            return Err(Error::Answer { function: self.function.to_owned(), answer });
+        }
+        self.until_next().await?;
+        Ok(at - sent)
+    }
+
+    /// The time that it has spent on a processor.
+    pub fn cpu(&self) -> Duration {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
+        threads.map(|thread| on_cpu(&thread.path().join("schedstat"))).sum()
+    }
+
+    /// The memory that it has resident.
+    pub fn memory(&self) -> Memory {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let mib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or_default() / 1024.0
+        };
+        Memory { now: mib("VmRSS"), peak: mib("VmHWM") }
+    }
+
+    async fn until_next(&mut self) -> Result<Instant, Error> {
+        match self.arrival("ask for an event").await? {
+            Arrival::Next { at, reply } => {
+                self.next = Some(reply);
+                Ok(at)
+            }
+            _ => Err(self.silent("ask for an event")),
+        }
+    }
+
+    async fn arrival(&mut self, what: &'static str) -> Result<Arrival, Error> {
+        match tokio::time::timeout(PATIENCE, self.arrivals.recv()).await {
+            Ok(Some(Arrival::Failure(answer))) => Err(Error::Answer { function: self.function.to_owned(), answer }),
+            Ok(Some(arrival)) => Ok(arrival),
+            _ => Err(self.silent(what)),
+        }
+    }
+
+    fn silent(&self, what: &'static str) -> Error {
+        Error::Silent { function: self.function.to_owned(), what }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.api.abort();
+    }
+}
+
+/// The time that a thread has spent on a processor, by its `schedstat`.
+pub fn on_cpu(schedstat: &Path) -> Duration {
+    let text = fs::read_to_string(schedstat).unwrap_or_default();
+    Duration::from_nanos(text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or_default())
+}
+
+async fn serve(listener: TcpListener, arrivals: Arrivals) {
+    let app = Router::new()
+        .route("/2018-06-01/runtime/invocation/next", get(next))
+        .route("/2018-06-01/runtime/invocation/{id}/response", post(answer))
+        .fallback(failure)
+        .with_state(arrivals);
+    // Otherwise an answer in two pieces waits 40 ms for the first one's acknowledgement.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let _ = axum::serve(listener, app).await;
+}
+
+async fn next(State(arrivals): State<Arrivals>) -> Response {
+    let (reply, event) = oneshot::channel();
+    let _ = arrivals.send(Arrival::Next { at: Instant::now(), reply });
+    let Ok(event) = event.await else { return StatusCode::GONE.into_response() };
+    let headers = [
+        ("content-type", "application/json"),
+        ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd"),
+        ("lambda-runtime-deadline-ms", "4102444800000"),
+        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:123456789012:function:measured"),
+    ];
+    (headers, event).into_response()
+}
+
+async fn answer(State(arrivals): State<Arrivals>, document: Bytes) -> StatusCode {
+    let _ = arrivals.send(Arrival::Answer { at: Instant::now(), document });
+    StatusCode::ACCEPTED
+}
+
+async fn failure(State(arrivals): State<Arrivals>, request: Request) -> StatusCode {
+    let _ = arrivals.send(Arrival::Failure(format!("by {} {}", request.method(), request.uri())));
+    StatusCode::ACCEPTED
+}

@@ -1,0 +1,152 @@
+//! A stack in memory, and events that it answers with 200.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+
+use local::template::Function;
+use local::{Cloud, demo};
+use serde_json::Value;
+use shared::auth_header::{AuthHeader, Choices};
+use shared::aws::SecretsManager;
+use shared::clock::{Clock as _, SystemClock};
+use shared::config::Config;
+use shared::jwt;
+use shared::keyring::Keyring;
+use shared::random::SystemRandom;
+use shared::store::dynamo::DynamoStore;
+use shared::store::{Administration as _, Creation, NewUser, Store as _, Write};
+use shared::tenant::TenantName;
+use shared::ticket::{Limits, Origin, Ticket};
+use shared::user::{User, UserId, UserName};
+
+use crate::Error;
+use crate::recorder::Recorder;
+
+/// The local cloud with demo data, and recorders before it.
+pub struct Stack {
+    cloud: Cloud,
+    demo: demo::Demo,
+    config: Config,
+    store: DynamoStore,
+    keyring: Keyring,
+    /// What stands for credentials in the sample events.
+    placeholders: BTreeMap<String, String>,
+    /// What the functions find in their environment.
+    pub environment: BTreeMap<String, String>,
+    /// The functions' calls.
+    pub recorder: Arc<Recorder>,
+}
+
+impl Stack {
+    /// Starts it.
+    pub async fn start() -> Result<Self, Error> {
+        let parameters = [("Issuer", "https://auth.example.com"), ("DefaultTenant", demo::TENANT)];
+        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let cloud = Cloud::in_memory(&BTreeMap::from(parameters))?;
+        let demo = demo::prepare(&cloud, "https://auth.example.com")?;
+        let mut environment = cloud.environment().clone();
+        let config = Config::read(|name| environment.get(name).cloned())?;
+        let client = local::dynamodb::client(&cloud.dynamodb_url());
+        let store = DynamoStore::new(client, config.tables.clone(), Arc::new(SystemRandom));
+        let secret =
+            SecretsManager { client: local::secrets::client(&cloud.secrets_url()), id: config.keyset_secret.clone() };
+        let keyring = Keyring::new(secret, Arc::new(SystemClock));
+        let recorder = Arc::new(Recorder::default());
+        let urls = [
+            ("AWS_ENDPOINT_URL_DYNAMODB", recorder.before(&cloud.dynamodb_url()).await?),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", recorder.before(&cloud.secrets_url()).await?),
+        ];
+        environment.extend(urls.map(|(name, url)| (name.to_owned(), url)));
+        Ok(Self { cloud, demo, config, store, keyring, placeholders: placeholders()?, environment, recorder })
+    }
+
+    /// The functions of the template.
+    pub fn functions(&self) -> Result<Vec<Function>, Error> {
+        Ok(self.cloud.template().functions()?)
+    }
+
+    /// The settings that the functions have.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The function's sample event, with credentials that are good once. Whatever is made for it belongs to a new user,
+    /// so that no request finds more than the one before it.
+    pub async fn event(&self, function: &str) -> Result<String, Error> {
+        let mut text = read(&format!("{function}.json"))?;
+        if self.placeholders.values().any(|placeholder| text.contains(placeholder)) {
+            let live = self.credentials().await?;
+            for (name, placeholder) in &self.placeholders {
+                let value = live.get(name.as_str()).ok_or(Error::Event("an unknown placeholder"))?;
+                text = text.replace(placeholder, value);
+            }
+        }
+        Ok(text)
+    }
+
+    async fn credentials(&self) -> Result<BTreeMap<&'static str, String>, Error> {
+        let user = self.user().await?;
+        let now = SystemClock.now();
+        let lifetimes = self.config.lifetimes;
+        let limits = Limits { idle: None, absolute: lifetimes.login_jwt };
+        let (login, _) = Ticket::issue(&user, Origin::Login, limits, now, &SystemRandom);
+        let (party, expires) = (&self.config.party, login.expires);
+        let jwt = jwt::mint(&self.keyring, party, &user, &login, now, expires, &SystemRandom).await?;
+        let (ticket, ticket_id) = Ticket::issue(&user, Origin::Ticket, lifetimes.ticket, now, &SystemRandom);
+        let choices = Choices { name: "measured".to_owned(), expires: None, scopes: Vec::new() };
+        let (header, auth_header) = AuthHeader::issue(&user, choices, now, &SystemRandom);
+        let written = [
+            self.store.create_ticket(&login).await?,
+            self.store.create_ticket(&ticket).await?,
+            self.store.create_auth_header(&header).await?,
+        ];
+        if written != [Write::Done; 3] {
+            return Err(Error::Event("a fresh credential existed already"));
+        }
+        Ok(BTreeMap::from([
+            ("password", self.demo.password.clone()),
+            ("jwt", jwt.expose_secret().to_owned()),
+            ("ticketId", ticket_id.expose_secret().to_owned()),
+            ("accessTokenId", self.demo.access_token_id.clone()),
+            ("profileId", user.id.as_str().to_owned()),
+            ("authHeader", auth_header.expose_secret().to_owned()),
+        ]))
+    }
+
+    async fn user(&self) -> Result<User, Error> {
+        let (id, now) = (UserId::generate(&SystemRandom), SystemClock.now());
+        let user = User {
+            tenant: TenantName::parse(demo::TENANT).ok_or(Error::Event("the demo tenant has no good name"))?,
+            name: UserName::parse(id.as_str()).ok_or(Error::Event("an id is no user name"))?,
+            id,
+            email: None,
+            first_name: None,
+            last_name: None,
+            enabled: true,
+            roles: Vec::new(),
+            attributes: BTreeMap::new(),
+            created: now,
+            modified: now,
+            session_epoch: 0,
+            key_epoch: 0,
+        };
+        match self.store.create_user(NewUser { user: user.clone(), phc: None }).await? {
+            Creation::Done => Ok(user),
+            _ => Err(Error::Event("a fresh user existed already")),
+        }
+    }
+}
+
+fn placeholders() -> Result<BTreeMap<String, String>, Error> {
+    const NAME: &str = "expected.json";
+    let json = |source| Error::Json { path: local::workspace().join("events").join(NAME), source };
+    let mut all: Value = serde_json::from_str(&read(NAME)?).map_err(json)?;
+    let placeholders = all.get_mut("placeholders").map(Value::take).unwrap_or_default();
+    serde_json::from_value(placeholders).map_err(json)
+}
+
+fn read(name: &str) -> Result<String, Error> {
+    let path = local::workspace().join("events").join(name);
+    fs::read_to_string(&path).map_err(|source| Error::File { path, source })
+}

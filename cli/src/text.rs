@@ -1,0 +1,175 @@
+//! Rules for what the operator types. Each function reads one kind of argument; its error is the rule as a predicate.
+
+use std::collections::BTreeSet;
+
+use shared::access_token::{Action, TenantPermission};
+use shared::clock::Timestamp;
+use shared::keyring::Algorithm;
+use shared::tenant::TenantName;
+use shared::user::{Email, UserId, UserName};
+use zeroize::Zeroizing;
+
+type Rule = &'static str;
+
+const ANY: &str = "*";
+const MAX_NAME_CHARS: usize = 128;
+const MAX_VALUE_CHARS: usize = 1024;
+
+/// What may be an access token: wiped after use, shown by nothing.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes what was typed or read.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The text in clear.
+    pub fn expose_secret(&self) -> &str {
+        &self.0
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the form that an argument's parser has")]
+pub fn secret(text: &str) -> Result<Secret, Rule> {
+    Ok(Secret::new(text.to_owned()))
+}
+
+pub fn tenant(text: &str) -> Result<TenantName, Rule> {
+    TenantName::parse(text).ok_or(TenantName::RULE)
+}
+
+pub fn user_name(text: &str) -> Result<UserName, Rule> {
+    UserName::parse(text).ok_or(UserName::RULE)
+}
+
+pub fn user_id(text: &str) -> Result<UserId, Rule> {
+    UserId::parse(text).ok_or("must be 1 to 48 letters, digits, '_' or '-'")
+}
+
+pub fn email(text: &str) -> Result<Email, Rule> {
+    Email::parse(text).ok_or(Email::RULE)
+}
+
+pub fn algorithm(text: &str) -> Result<Algorithm, Rule> {
+    Algorithm::parse(text).ok_or("must be RS256, ES256 or EdDSA")
+}
+
+pub fn person_name(text: &str) -> Result<String, Rule> {
+    line(text, MAX_NAME_CHARS).ok_or("must be 1 to 128 characters without control characters")
+}
+
+pub fn application(text: &str) -> Result<String, Rule> {
+    line(text, MAX_NAME_CHARS).ok_or("must be 1 to 128 characters without control characters")
+}
+
+pub fn role(text: &str) -> Result<String, Rule> {
+    let valid = !text.chars().any(char::is_whitespace);
+    line(text, 64).filter(|_| valid).ok_or("must be 1 to 64 characters without spaces or control characters")
+}
+
+pub fn attribute(text: &str) -> Result<(String, String), Rule> {
+    const RULE: Rule =
+        "must be NAME=VALUE: a name of 1 to 128 characters, a value of at most 1024, no control characters";
+    let (name, value) = text.split_once('=').ok_or(RULE)?;
+    let name = line(name, MAX_NAME_CHARS).ok_or(RULE)?;
+    let value = if value.is_empty() { String::new() } else { line(value, MAX_VALUE_CHARS).ok_or(RULE)? };
+    Ok((name, value))
+}
+
+pub fn date_time(text: &str) -> Result<Timestamp, Rule> {
+    Timestamp::parse(text).ok_or("must be a date and time such as 2027-12-31T00:00:00Z or 2027-12-31T01:00:00+01:00")
+}
+
+pub fn url(text: &str) -> Result<String, Rule> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let valid = rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()));
+    valid.then(|| text.to_owned()).ok_or("must be an http or https URL")
+}
+
+/// `*` alone is any action in any tenant. A tenant without actions is refused, so that nobody grants all of them by
+/// leaving something out.
+pub fn permission(text: &str) -> Result<TenantPermission, Rule> {
+    const RULE: Rule = "must be TENANT=ACTION,ACTION or TENANT=* (all actions) or * (everything, everywhere); the \
+                        actions are CREATE_TENANT READ_TENANT UPDATE_TENANT DELETE_TENANT MANAGE_PROFILES \
+                        MANAGE_TICKETS";
+    if text == ANY {
+        return Ok(TenantPermission { tenant: None, actions: None });
+    }
+    let (tenant, actions) = text.split_once('=').ok_or(RULE)?;
+    let tenant = if tenant == ANY { None } else { Some(TenantName::parse(tenant).ok_or(RULE)?) };
+    if actions == ANY {
+        return Ok(TenantPermission { tenant, actions: None });
+    }
+    let actions: Option<BTreeSet<Action>> = actions.split(',').map(Action::parse).collect();
+    Ok(TenantPermission { tenant, actions: Some(actions.ok_or(RULE)?.into_iter().collect()) })
+}
+
+fn line(text: &str, max_chars: usize) -> Option<String> {
+    let valid = !text.trim().is_empty() && text.chars().count() <= max_chars && !text.chars().any(char::is_control);
+    valid.then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_permission_names_its_tenant_and_its_actions() {
+        let acme = TenantName::parse("acme");
+        let some = Some(vec![Action::ReadTenant, Action::ManageTickets]);
+        for (text, tenant, actions) in [
+            ("acme=MANAGE_TICKETS,READ_TENANT,READ_TENANT", acme.clone(), some.clone()),
+            ("acme=*", acme, None),
+            ("*=READ_TENANT,MANAGE_TICKETS", None, some),
+            ("*=*", None, None),
+            ("*", None, None),
+        ] {
+            assert_eq!(permission(text), Ok(TenantPermission { tenant, actions }), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_permission_that_leaves_something_out_is_refused() {
+        for text in
+            ["", "acme", "acme=", "=", "=*", "acme=READ", "acme=READ_TENANT,", "acme=read_tenant", "a/b=*", "**"]
+        {
+            assert!(permission(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_attribute_is_split_at_its_first_equals_sign() {
+        assert_eq!(attribute("team=a=b"), Ok(("team".to_owned(), "a=b".to_owned())));
+        assert_eq!(attribute("team="), Ok(("team".to_owned(), String::new())));
+        for text in ["", "team", "=value", "team=a\nb", " =a"] {
+            assert!(attribute(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn free_text_holds_nothing_that_a_terminal_obeys() {
+        assert!(person_name("Zoë van der Berg").is_ok());
+        for text in ["", " ", "a\u{1b}[2J", "a\nb", &"x".repeat(129)] {
+            assert!(person_name(text).is_err(), "{text:?}");
+            assert!(application(text).is_err(), "{text:?}");
+            assert!(role(text).is_err(), "{text:?}");
+        }
+        assert!(role("two words").is_err());
+    }
+
+    #[test]
+    fn a_date_without_a_time_is_refused() {
+        assert!(date_time("2027-12-31").is_err());
+        assert_eq!(date_time("2027-12-31T01:00:00+01:00"), date_time("2027-12-31T00:00:00Z"));
+    }
+
+    #[test]
+    fn only_a_url_is_an_endpoint() {
+        assert!(url("http://127.0.0.1:8000").is_ok());
+        for text in ["", "127.0.0.1:8000", "https://", "ftp://a", "http://a b"] {
+            assert!(url(text).is_err(), "{text}");
+        }
+    }
+}

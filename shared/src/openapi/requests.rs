@@ -1,0 +1,149 @@
+//! What the endpoints take. Their own parsers are stricter than any schema, so these types are for the document only.
+
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::{schema, set};
+use crate::api::Route;
+
+/// A profile's id in examples.
+pub(super) const ID: &str = "0198a6b0-7a3c-4d42-9b1e-5f0c2d4e6a81";
+/// A ticket in examples.
+pub(super) const TICKET: &str =
+    "MDE5OGE2YjAtN2EzYy00ZDQyLTliMWUtNWYwYzJkNGU2YTgxiFOz_yiV4cXQZQRbelae07Z7wuSpiuyQ6Xr5F_J8oIQ";
+const ACCESS_TOKEN: &str = "osa_1IA1WsYlnZL4zD5bPsvALLODZy925p52QRj6zFjW5Dgj";
+const PASSWORD: &str = "correct horse battery staple";
+
+/// A user name and password.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginRequest {
+    /// The user name; `tenant/username` outside of the stack's default tenant.
+    #[schema(min_length = 1, max_length = 640)]
+    pub username: String,
+    /// The password, of at most 1024 bytes.
+    #[schema(max_length = 1024, format = "password")]
+    pub password: String,
+}
+
+/// What a new auth header is called and limited to.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAuthHeaderRequest {
+    /// What to call it.
+    #[schema(min_length = 1, max_length = 256)]
+    pub name: String,
+    /// When it shall end by itself: RFC 3339, or UTC without a zone. Never, if absent.
+    pub expires: Option<String>,
+    /// What to limit it to; applications give scopes their meaning.
+    #[serde(default)]
+    #[schema(max_items = 32)]
+    pub scopes: Option<Vec<String>>,
+}
+
+/// Which auth header to delete.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteAuthHeaderRequest {
+    /// The token, its display form, or its id.
+    #[schema(min_length = 1, max_length = 256)]
+    pub text: String,
+}
+
+/// A user name and password, sent by an application.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthenticateForm {
+    /// The application's access token, unless a header carries it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub access_token_id: Option<String>,
+    /// The tenant. The misspelling `tentantName` is taken too.
+    #[schema(max_length = 512)]
+    pub tenant_name: String,
+    /// The user name.
+    #[schema(max_length = 512)]
+    pub username: String,
+    /// The password, of at most 1024 bytes.
+    #[schema(max_length = 1024, format = "password")]
+    pub password: String,
+}
+
+/// The calling application.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplicationForm {
+    /// The application's access token, unless a header or the query string carries it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub access_token_id: Option<String>,
+}
+
+/// How long a profile's JWT shall live.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileJwtRequest {
+    /// Seconds. The stack's default if null or absent; cut to what the stack allows.
+    #[schema(minimum = 1, maximum = 86_400)]
+    pub duration: Option<u32>,
+}
+
+fn content(media_type: &str, schema: &Value, example: &Value) -> Value {
+    json!({ media_type: { "schema": schema, "example": example } })
+}
+
+/// The request's body, for endpoints that read one.
+pub(super) fn body(route: &Route) -> Option<Value> {
+    let json = |schema, example| content("application/json", &schema, &example);
+    let form = |schema, example| content("application/x-www-form-urlencoded", &schema, &example);
+    let (required, content) = match route.name {
+        "user-login" => (true, json(schema::<LoginRequest>(), json!({ "username": "demo", "password": PASSWORD }))),
+        "authheader-add" => (true, json(schema::<NewAuthHeaderRequest>(), json!({ "name": "backup job" }))),
+        "authheader-delete" => {
+            let example = "ost_objvGK\u{2026}fewa";
+            let mut content = json(schema::<DeleteAuthHeaderRequest>(), json!({ "text": example }));
+            let text = json!({ "type": "string", "minLength": 1, "maxLength": 256 });
+            set(&mut content, "text/plain", json!({ "schema": text, "example": example }));
+            (true, content)
+        }
+        "ticket-authenticate" => {
+            let example = json!({
+                "accessTokenId": ACCESS_TOKEN, "tenantName": "demo", "username": "demo", "password": PASSWORD,
+            });
+            (true, form(schema::<AuthenticateForm>(), example))
+        }
+        "ticket-invalidate" => (false, form(schema::<ApplicationForm>(), json!({ "accessTokenId": ACCESS_TOKEN }))),
+        "profile-authenticate" => (false, json(schema::<ProfileJwtRequest>(), json!({ "duration": 3600 }))),
+        _ => return None,
+    };
+    Some(json!({ "required": required, "content": content }))
+}
+
+/// What the schemas don't say.
+pub(super) fn description(route: &Route) -> Option<&'static str> {
+    let text = match route.name {
+        "user-login" => "Wrong password, unknown user, disabled and locked are one answer.",
+        "user-logout" => {
+            "Ends the JWT in `Authorization` and the ticket that it names. Takes any JWT, a profile's too."
+        }
+        "authheader-add" => "This answer alone ever holds the whole token. Needs a JWT from a login.",
+        "authheader-list" => "Tokens are shown in their display form. Needs a JWT from a login.",
+        "authheader-delete" => {
+            "Another user's auth header answers like one that does not exist. Needs a JWT from a login."
+        }
+        "ticket-authenticate" => {
+            "Parameters may come in the query string instead, each once. The application needs `MANAGE_TICKETS`, \
+             `MANAGE_PROFILES` and `READ_TENANT` on the tenant."
+        }
+        "ticket-get" => "Counts as a use: the idle limit starts anew. The application needs `MANAGE_TICKETS`.",
+        "ticket-invalidate" => {
+            "Idempotent: a ticket that does not exist is no error. The application needs `MANAGE_TICKETS`."
+        }
+        "profile-authenticate" => {
+            "For an application with `MANAGE_PROFILES` on the profile's tenant, for the profile itself, and for its \
+             tenant's administrator. An absent body counts as `{}`."
+        }
+        _ => return None,
+    };
+    Some(text)
+}

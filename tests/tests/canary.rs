@@ -1,0 +1,205 @@
+//! No secret is ever logged: every flow runs with all events of all crates caught, and none of what was sent, stored or
+//! issued occurs in them, in whatever encoding.
+//!
+//! A process of its own, since the subscriber is one for the process.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use shared::keyring::Algorithm;
+use shared::store::{LoginName, Lookup, Store as _};
+use tests::{Call, World, escaped, hex};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+#[derive(Clone, Default)]
+struct Caught(Arc<Mutex<Vec<u8>>>);
+
+impl Caught {
+    fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
+    }
+}
+
+impl Write for Caught {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Caught {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// The forms in which a secret could be in a log, its first 12 characters included.
+fn forms(secret: &str) -> Vec<String> {
+    // Base64 of a text inside of a longer one has three alignments; the ends, which depend on neighbours, are left out.
+    let inside = (0..3).map(|shift| {
+        let encoded = STANDARD_NO_PAD.encode([&vec![b' '; shift], secret.as_bytes()].concat());
+        encoded[4..encoded.len() - 2].to_owned()
+    });
+    let debugged = format!("{:?}", secret.as_bytes());
+    let mut forms: Vec<String> = inside.collect();
+    forms.extend(forms.clone().iter().map(|text| text.replace('+', "-").replace('/', "_")));
+    forms.extend([secret.to_owned(), hex(secret.as_bytes()), hex(secret.as_bytes()).to_uppercase(), escaped(secret)]);
+    forms.push(debugged.trim_matches(['[', ']']).to_owned());
+    forms.push(secret.chars().take(12).collect());
+    forms
+}
+
+/// The first secret that is in the log, with the form that it has there.
+fn leak<'a>(log: &str, secrets: &'a [String]) -> Option<(&'a str, String)> {
+    secrets.iter().find_map(|secret| {
+        let form = forms(secret).into_iter().find(|form| log.contains(form.as_str()))?;
+        Some((secret.as_str(), form))
+    })
+}
+
+/// What must not be in a log: what people know, what was issued, and what is stored of it.
+async fn secrets(world: &World) -> Vec<String> {
+    let jwt = world.jwt(&world.demo).await;
+    let mut secrets = vec![
+        world.demo.password.clone(),
+        world.disabled.password.clone(),
+        world.expired.password.clone(),
+        WRONG.to_owned(),
+        world.applications.full.clone(),
+        world.applications.expired.clone(),
+        world.applications.master.clone(),
+        world.auth_header(&jwt).await,
+        world.ticket(&world.demo).await,
+        world.ticket(&world.other).await,
+        world.profile_jwt(&world.demo).await,
+        jwt,
+    ];
+    let keys: Value = serde_json::from_str(&world.stack.keys.text()).unwrap();
+    // A PKCS #8 document starts alike for every key.
+    secrets.push(keys["keys"][0]["pkcs8"].as_str().unwrap()[40..].to_owned());
+    let wanted = Lookup { credential: Some(LoginName::typed("demo", "demo")), ..Lookup::default() };
+    let phc = world.stack.store.lookup(wanted).await.unwrap().credential.unwrap().phc.unwrap();
+    secrets.extend(phc.expose_secret().rsplit('$').take(2).map(str::to_owned));
+    secrets
+}
+
+const WRONG: &str = "Wr0ng-horse-and-battery";
+
+/// Everything that can be asked, well and badly, with every secret in every place.
+async fn ask_everything(world: &World, secrets: &[String]) {
+    let (jwt, header, ticket) = (&secrets[11], &secrets[7], &secrets[8]);
+    for (name, password) in [
+        ("demo", &world.demo.password),
+        ("demo", &WRONG.to_owned()),
+        ("disabled", &world.disabled.password),
+        ("expired", &world.expired.password),
+        (secrets[0].as_str(), &world.demo.password),
+    ] {
+        world.send(&Call::to("user-login").json(&json!({ "username": name, "password": password }))).await;
+        let token = &world.applications.full;
+        let fields =
+            [("accessTokenId", token.as_str()), ("tenantName", "demo"), ("username", name), ("password", password)];
+        world.send(&Call::to("ticket-authenticate").form(&fields)).await;
+    }
+    for route in shared::api::ROUTES {
+        let call = Call::to(route.name);
+        for secret in secrets {
+            for call in [
+                call.clone().bearer(secret),
+                call.clone().header("authorization", &format!("{secret} {secret}")),
+                call.clone().header("authorization", &format!("{secret},{secret}")),
+                call.clone().header("x-authorization", secret),
+                call.clone().header("x-api-key", secret).header("x-access-token-id", secret),
+                call.clone().header("x-api-key", secret).body("application/json", secret),
+                call.clone().header("x-access-token-id", secret).body(secret, "{}"),
+                call.clone().bearer(jwt).json(&json!({ secret: secret })),
+                call.clone().bearer(jwt).json(&json!({ "text": secret })),
+                call.clone().bearer(jwt).json(&json!({ "username": secret, "password": [secret] })),
+                call.clone().bearer(jwt).body("text/plain", secret),
+                call.clone().query(&format!("accessTokenId={secret}&password={secret}&{secret}")),
+                call.clone().header(secret, secret),
+            ] {
+                // The path's id is there or not; both are answered.
+                world.send(&call.clone().id(secret)).await;
+                if !route.path.contains('{') {
+                    world.send(&call).await;
+                }
+            }
+        }
+    }
+    let key = &world.applications.full;
+    for call in [
+        Call::to("test-secure").header("x-authorization", header),
+        Call::to("test-secure").bearer(jwt),
+        Call::to("authheader-list").bearer(jwt),
+        Call::to("ticket-get").id(ticket).header("x-api-key", key),
+        Call::to("ticket-invalidate").id(ticket).header("x-api-key", key),
+        Call::to("profile-authenticate").id(world.demo.id()).bearer(jwt),
+        Call::to("authheader-delete").bearer(jwt).json(&json!({ "text": header })),
+        Call::to("user-logout").bearer(jwt),
+    ] {
+        world.send(&call).await;
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_logged() {
+    let caught = Caught::default();
+    let lines = tracing_subscriber::fmt::layer().json().with_ansi(false).with_writer(caught.clone());
+    let everything = tracing_subscriber::filter::LevelFilter::TRACE;
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(everything).with(lines)).unwrap();
+
+    for algorithm in [Algorithm::Rs256, Algorithm::EdDsa] {
+        let mut world = World::signing(algorithm).await;
+        let secrets = secrets(&world).await;
+        ask_everything(&world, &secrets).await;
+        world.stack.store.fail_after(Some(0));
+        ask_everything(&world, &secrets).await;
+        world.stack.store.fail_after(None);
+        world.stack.keys.fail(true);
+        world.restart();
+        ask_everything(&world, &secrets).await;
+        world.stack.keys.fail(false);
+        world.stack.keys.answer(&world.stack.keys.text().replace("\"alg\"", "\"alk\""));
+        world.restart();
+        ask_everything(&world, &secrets).await;
+        let damaged = world.demo.login_name();
+        let phc = shared::password::Phc::from_stored(format!("$argon2id$v=19$m=9999999,t=1,p=1${WRONG}${WRONG}"));
+        world.stack.store.edit_credential(&damaged, |credential| credential.phc = Some(phc));
+        ask_everything(&world, &secrets).await;
+
+        let log = caught.take();
+        assert!(log.lines().count() > 1000, "the flows are logged: {} lines", log.lines().count());
+        for expected in ["\"answered\"", "\"refused\"", "a JWT was rejected", "a stored password hash was refused"] {
+            assert!(log.contains(expected), "{expected} is missing: the log is not the functions' one");
+        }
+        if let Some((secret, form)) = leak(&log, &secrets) {
+            let line = log.lines().find(|line| line.contains(&form)).unwrap_or_default();
+            panic!("{secret} is logged as {form}: {line}");
+        }
+
+        // The control: each form of each secret would be found in a line.
+        for secret in &secrets {
+            for form in forms(secret) {
+                tracing::info!(field = %form, "a seeded leak");
+                let log = caught.take();
+                assert_eq!(leak(&log, std::slice::from_ref(secret)).map(|(found, _)| found), Some(secret.as_str()));
+            }
+            tracing::trace!(bytes = ?secret.as_bytes(), "a seeded leak");
+            assert!(leak(&caught.take(), std::slice::from_ref(secret)).is_some());
+            let encoded = URL_SAFE_NO_PAD.encode(format!("user:{secret}"));
+            tracing::trace!(encoded, "a seeded leak");
+            assert!(leak(&caught.take(), std::slice::from_ref(secret)).is_some(), "{encoded}");
+        }
+    }
+}

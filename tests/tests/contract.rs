@@ -1,0 +1,312 @@
+//! One list of endpoints: `ROUTES`, the OpenAPI document, the template, the folders, the watch router and the events say
+//! the same; and each function may do what its code does and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use shared::api::ROUTES;
+use tests::{read, shape, workspace};
+
+/// Name, method and path.
+type Operation = (String, String, String);
+
+fn routes() -> BTreeSet<Operation> {
+    ROUTES.iter().map(|route| (route.name.to_owned(), route.method.to_owned(), route.path.to_owned())).collect()
+}
+
+fn owned(name: &str, method: &str, path: &str) -> Operation {
+    (name.to_owned(), method.to_ascii_uppercase(), path.to_owned())
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
+}
+
+fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().unwrap_or_else(|| panic!("{value} is no object")).iter()
+}
+
+/// The template as JSON: short forms of intrinsic functions become `{"Ref": …}`, `{"Fn::GetAtt": …}` and so on.
+fn template() -> Value {
+    json(yaml_serde::from_str(&read("template.yaml")).unwrap())
+}
+
+fn json(yaml: yaml_serde::Value) -> Value {
+    use yaml_serde::Value as Yaml;
+    match yaml {
+        Yaml::Tagged(tagged) => {
+            let tag = tagged.tag.to_string();
+            let name = tag.trim_start_matches('!');
+            let name = if name == "Ref" { name.to_owned() } else { format!("Fn::{name}") };
+            Value::Object([(name, json(tagged.value))].into_iter().collect())
+        }
+        Yaml::Sequence(items) => items.into_iter().map(json).collect(),
+        Yaml::Mapping(entries) => {
+            let entries = entries.into_iter().map(|(key, value)| (text(&json(key)).to_owned(), json(value)));
+            Value::Object(entries.collect())
+        }
+        plain => serde_json::to_value(plain).unwrap(),
+    }
+}
+
+/// Every function of the template: logical id, binary and resource.
+fn functions(template: &Value) -> Vec<(&str, &str, &Value)> {
+    let functions = members(&template["Resources"]).filter(|(_, it)| it["Type"] == "AWS::Serverless::Function");
+    functions.map(|(id, it)| (id.as_str(), text(&it["Metadata"]["BuildProperties"]["Binary"]), it)).collect()
+}
+
+fn pascal_case(name: &str) -> String {
+    let words = name.split('-').map(|word| {
+        let (first, rest) = word.split_at(1);
+        format!("{}{rest}", first.to_ascii_uppercase())
+    });
+    words.collect()
+}
+
+/// What cargo knows of this workspace.
+fn metadata() -> Value {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).current_dir(workspace());
+    let output = cargo.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_template_has_the_same_routes() {
+    let template = template();
+    let mut found = BTreeSet::new();
+    for (id, name, function) in functions(&template) {
+        assert_eq!(id, pascal_case(name), "the logical id of {name}");
+        for (_, event) in members(&function["Properties"]["Events"]) {
+            assert_eq!(event["Type"], "HttpApi", "{id}");
+            let route = &event["Properties"];
+            assert!(found.insert(owned(name, text(&route["Method"]), text(&route["Path"]))), "{id} has a route twice");
+        }
+    }
+    assert_eq!(found, routes());
+}
+
+#[test]
+fn the_folders_packages_and_binaries_have_the_same_names() {
+    let expected: BTreeSet<String> = ROUTES.iter().map(|route| route.name.to_owned()).collect();
+    let entries = std::fs::read_dir(workspace().join("functions")).unwrap();
+    let folders: BTreeSet<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(folders, expected);
+    let metadata = metadata();
+    let mut packages = BTreeSet::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        let folder = Path::new(text(&package["manifest_path"])).parent().unwrap();
+        if folder.parent() != Some(&workspace().join("functions")) {
+            continue;
+        }
+        let name = text(&package["name"]);
+        assert_eq!(folder.file_name().unwrap().to_str(), Some(name), "a package is named as its folder");
+        let targets = package["targets"].as_array().unwrap().iter();
+        let binaries: Vec<&str> =
+            targets.filter(|target| target["kind"][0] == "bin").map(|target| text(&target["name"])).collect();
+        assert_eq!(binaries, [name], "a package has one binary, named as it");
+        packages.insert(name.to_owned());
+    }
+    assert_eq!(packages, expected);
+}
+
+#[test]
+fn the_watch_router_has_the_same_routes() {
+    let metadata = metadata();
+    let mut found = BTreeSet::new();
+    for (path, targets) in members(&metadata["metadata"]["lambda"]["watch"]["router"]) {
+        for target in targets.as_array().unwrap() {
+            found.insert(owned(text(&target["function"]), text(&target["method"]), path));
+        }
+    }
+    assert_eq!(found, routes());
+}
+
+#[test]
+fn the_openapi_document_has_the_same_operations() {
+    let document = shared::openapi::document();
+    let mut found = BTreeSet::new();
+    for (path, methods) in members(&document["paths"]) {
+        for (method, operation) in members(methods) {
+            found.insert(owned(text(&operation["operationId"]), method, path));
+        }
+    }
+    assert_eq!(found, routes());
+}
+
+#[test]
+fn the_events_are_for_the_same_functions() {
+    let entries = std::fs::read_dir(workspace().join("events")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let bases: BTreeSet<String> = names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).collect();
+    let (base, cases): (BTreeSet<_>, BTreeSet<_>) = bases.iter().partition(|name| !name.contains('.'));
+    let functions: BTreeSet<String> = ROUTES.iter().map(|route| route.name.to_owned()).collect();
+    let base: BTreeSet<String> = base.into_iter().filter(|name| *name != "expected").cloned().collect();
+    assert_eq!(base, functions, "each function has its valid event");
+    for case in cases {
+        let function = case.split('.').next().unwrap();
+        assert!(functions.contains(function), "events/{case}.json is for no function");
+    }
+}
+
+#[test]
+fn an_event_goes_to_its_functions_route() {
+    for route in ROUTES {
+        let event: Value = serde_json::from_str(&read(&format!("events/{}.json", route.name))).unwrap();
+        assert_eq!(event["version"], "2.0");
+        assert_eq!(event["routeKey"], format!("{} {}", route.method, route.path), "events/{}.json", route.name);
+        assert_eq!(event["requestContext"]["http"]["method"], route.method);
+    }
+}
+
+#[test]
+fn the_document_knows_every_status_that_an_endpoint_answers() {
+    let document = shared::openapi::document();
+    for route in ROUTES {
+        let operation = &document["paths"][route.path][route.method.to_ascii_lowercase()];
+        let documented: BTreeSet<u16> =
+            members(&operation["responses"]).map(|(status, _)| status.parse().unwrap()).collect();
+        // For a call by another method, which the gateway never passes on, each function has a 404.
+        let mut answered: BTreeSet<u16> =
+            shape::statuses(route).iter().copied().filter(|status| *status != 404).collect();
+        let own = ["authheader-delete", "ticket-get", "profile-authenticate"];
+        answered.extend(own.contains(&route.name).then_some(404));
+        answered.extend([429, 500]);
+        answered.extend((route.name != "test-unsecure").then_some(503));
+        assert_eq!(documented, answered, "{}", route.name);
+    }
+}
+
+#[test]
+fn the_committed_openapi_document_is_the_generated_one() {
+    let path = workspace().join("docs/openapi.json");
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        std::fs::write(&path, format!("{:#}\n", shared::openapi::document())).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    // As values, since the order of members depends on features that other packages ask of serde_json.
+    let committed: Value = serde_json::from_str(&committed).unwrap_or_default();
+    assert!(
+        committed == shared::openapi::document(),
+        "docs/openapi.json is not current. Update it by: UPDATE_OPENAPI=1 cargo test -p tests --test contract"
+    );
+}
+
+const SECRET: (&str, &[&str]) = ("KeysetSecret", &["secretsmanager:GetSecretValue"]);
+
+/// What each function may do: tables with their actions.
+#[rustfmt::skip]
+const PERMISSIONS: &[(&str, &[(&str, &[&str])])] = &[
+    ("user-login", &[
+        ("CredentialsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), ("UsersTable", &["dynamodb:BatchGetItem"]),
+        ("TicketsTable", &["dynamodb:PutItem", "dynamodb:DeleteItem"]), SECRET,
+    ]),
+    ("user-logout", &[
+        ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:DeleteItem"]), SECRET,
+    ]),
+    ("authheader-add", &[
+        ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem"]),
+        ("AuthHeadersTable", &["dynamodb:PutItem"]), SECRET,
+    ]),
+    ("authheader-list", &[
+        ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem"]),
+        ("AuthHeadersTable", &["dynamodb:Query"]), SECRET,
+    ]),
+    ("authheader-delete", &[
+        ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem"]),
+        ("AuthHeadersTable", &["dynamodb:Query", "dynamodb:DeleteItem"]), SECRET,
+    ]),
+    ("ticket-authenticate", &[
+        ("CredentialsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), ("ApplicationsTable", &["dynamodb:BatchGetItem"]),
+        ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:PutItem", "dynamodb:DeleteItem"]),
+    ]),
+    ("ticket-get", &[
+        ("ApplicationsTable", &["dynamodb:BatchGetItem"]), ("UsersTable", &["dynamodb:BatchGetItem"]),
+        ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]),
+    ]),
+    ("ticket-invalidate", &[
+        ("ApplicationsTable", &["dynamodb:BatchGetItem"]), ("UsersTable", &["dynamodb:BatchGetItem"]),
+        ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:DeleteItem"]),
+    ]),
+    ("profile-authenticate", &[
+        ("ApplicationsTable", &["dynamodb:BatchGetItem"]), ("UsersTable", &["dynamodb:BatchGetItem"]),
+        ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:PutItem"]), SECRET,
+    ]),
+    ("jwks", &[SECRET]),
+    ("openid-configuration", &[SECRET]),
+    ("health", &[("UsersTable", &["dynamodb:BatchGetItem"]), SECRET]),
+    ("test-secure", &[
+        ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem"]),
+        ("AuthHeadersTable", &["dynamodb:BatchGetItem"]), SECRET,
+    ]),
+    ("test-unsecure", &[]),
+];
+
+/// The resource of a statement: a table's ARN, or the secret.
+fn resource(statement: &Value) -> String {
+    let resource = &statement["Resource"];
+    if let Some(id) = resource["Ref"].as_str() {
+        return id.to_owned();
+    }
+    let attribute = &resource["Fn::GetAtt"];
+    let dotted = attribute.as_str().map_or_else(
+        || attribute.as_array().map(|parts| parts.iter().map(text).collect::<Vec<_>>().join(".")),
+        |dotted| Some(dotted.to_owned()),
+    );
+    let dotted = dotted.unwrap_or_else(|| panic!("{resource} names no resource of the template"));
+    dotted.strip_suffix(".Arn").unwrap_or_else(|| panic!("{dotted} is no ARN")).to_owned()
+}
+
+#[test]
+fn each_function_may_do_what_is_listed_and_nothing_else() {
+    let template = template();
+    let globals = &template["Globals"]["Function"];
+    assert!(globals.get("Policies").is_none() && globals.get("Role").is_none(), "no right is given to all at once");
+    let mut found: BTreeMap<&str, BTreeMap<String, BTreeSet<&str>>> = BTreeMap::new();
+    for (id, name, function) in functions(&template) {
+        let properties = &function["Properties"];
+        assert!(properties.get("Role").is_none(), "{id} has a role from elsewhere");
+        let rights = found.entry(name).or_default();
+        for policy in properties["Policies"].as_array().into_iter().flatten() {
+            for statement in policy["Statement"].as_array().unwrap() {
+                assert_eq!(statement["Effect"], "Allow", "{id}");
+                let keys: BTreeSet<&str> = members(statement).map(|(key, _)| key.as_str()).collect();
+                assert!(keys.is_subset(&BTreeSet::from(["Sid", "Effect", "Action", "Resource"])), "{id}: {keys:?}");
+                let actions = statement["Action"].as_array().unwrap().iter().map(text);
+                rights.entry(resource(statement)).or_default().extend(actions);
+            }
+        }
+    }
+    let expected: BTreeMap<&str, BTreeMap<String, BTreeSet<&str>>> = PERMISSIONS
+        .iter()
+        .map(|(name, rights)| {
+            let rights = rights.iter().map(|(table, actions)| ((*table).to_owned(), actions.iter().copied().collect()));
+            (*name, rights.collect())
+        })
+        .collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn no_policy_holds_a_wildcard() {
+    fn statements<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+        match value {
+            Value::Object(members) if members.contains_key("Effect") && members.contains_key("Action") => {
+                found.push(value)
+            }
+            Value::Object(members) => members.values().for_each(|value| statements(value, found)),
+            Value::Array(items) => items.iter().for_each(|value| statements(value, found)),
+            _ => {}
+        }
+    }
+    let template = template();
+    let mut found = Vec::new();
+    statements(&template["Resources"], &mut found);
+    assert!(!found.is_empty());
+    for statement in found {
+        assert!(!statement.to_string().contains('*'), "{statement}");
+    }
+}

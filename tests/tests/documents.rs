@@ -1,0 +1,200 @@
+//! What the documents say and the code can contradict: links, files, tests, routes, settings, log lines.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use shared::api::ROUTES;
+use tests::{read, workspace};
+
+const DOCUMENTS: [&str; 8] = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/ARCHITECTURE.md",
+    "docs/security.md",
+    "docs/operations.md",
+    "docs/adding-an-endpoint.md",
+    "events/README.md",
+];
+
+/// Folders whose files the documents name.
+const FOLDERS: [&str; 9] = ["shared/", "functions/", "local/", "cli/", "tests/", "tools/", "events/", "docs/", ".ci/"];
+
+/// A document without its fenced blocks.
+fn prose(text: &str) -> String {
+    let mut fenced = false;
+    let outside = text.lines().filter(|line| {
+        let fence = line.trim_start().starts_with("```");
+        fenced ^= fence;
+        !fenced && !fence
+    });
+    outside.collect::<Vec<_>>().join("\n")
+}
+
+/// What stands in `backticks`.
+fn code_spans(text: &str) -> Vec<String> {
+    prose(text).split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// Targets of links, those to other sites excepted.
+fn links(text: &str) -> Vec<String> {
+    let prose = prose(text);
+    let targets = prose.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets.filter(|target| !target.contains("://")).map(str::to_owned).collect()
+}
+
+/// The anchors of a document's headings, as the usual sites make them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = prose(text);
+    let headings = headings.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|line| {
+            let title = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
+}
+
+/// Links of the document at `path` that lead nowhere.
+fn broken_links(path: &str, text: &str) -> Vec<String> {
+    let folder = workspace().join(path).parent().map(Path::to_owned).expect("a file has a folder");
+    let broken = links(text).into_iter().filter(|link| {
+        let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+        let target = if file.is_empty() { workspace().join(path) } else { folder.join(file) };
+        let text = if target.is_dir() { Ok(String::new()) } else { fs::read_to_string(&target) };
+        !text.is_ok_and(|text| anchor.is_empty() || anchors(&text).contains(anchor))
+    });
+    broken.map(|link| format!("{path}: {link}")).collect()
+}
+
+/// Tests that the document names and nobody wrote. A test's name is told from other words by its length.
+fn missing_tests(path: &str, text: &str, sources: &str) -> Vec<String> {
+    let is_name = |span: &String| {
+        span.matches('_').count() >= 3
+            && span.bytes().all(|b| b == b'_' || b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    let names = code_spans(text).into_iter().filter(is_name);
+    names.filter(|name| !sources.contains(&format!("fn {name}("))).map(|name| format!("{path}: {name}")).collect()
+}
+
+/// Rows of tables, as cells.
+fn rows(text: &str) -> Vec<Vec<String>> {
+    let prose = prose(text);
+    let rows = prose.lines().map(str::trim).filter(|line| line.starts_with("| ") && line.ends_with('|'));
+    rows.map(|row| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    for entry in entries.map(|entry| entry.expect("an entry").path()) {
+        if entry.is_dir() {
+            rust_files(&entry, found);
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            found.push(entry);
+        }
+    }
+}
+
+fn sources(folders: &[&str]) -> String {
+    let mut files = Vec::new();
+    for folder in folders {
+        rust_files(&workspace().join(folder), &mut files);
+    }
+    files.iter().map(|file| fs::read_to_string(file).expect("a source file")).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let broken: Vec<_> = DOCUMENTS.iter().flat_map(|path| broken_links(path, &read(path))).collect();
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn every_file_that_a_document_names_is_there() {
+    for path in DOCUMENTS {
+        let spans = code_spans(&read(path));
+        let named = spans.iter().filter(|span| {
+            let plain = !span.contains(['<', ' ', '*', '{', '\u{2026}']);
+            plain && !span.contains("user-renew") && FOLDERS.iter().any(|folder| span.starts_with(folder))
+        });
+        for file in named.filter(|file| !file.starts_with(".tools")) {
+            assert!(workspace().join(file).exists(), "{path} names {file}");
+        }
+    }
+}
+
+#[test]
+fn every_test_that_a_document_names_is_there() {
+    let sources = sources(&["shared", "functions", "local", "cli", "tests"]);
+    let missing: Vec<_> = DOCUMENTS.iter().flat_map(|path| missing_tests(path, &read(path), &sources)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// The control of the two tests above.
+#[test]
+fn a_dead_link_and_an_invented_test_are_noticed() {
+    let text =
+        "# A heading\n[a](#a-heading) [b](#another) [c](../Cargo.toml) [d](../nothing.toml) `no_such_test_is_there`";
+    assert_eq!(broken_links("docs/x.md", &format!("{text} [e](https://example.com)")).len(), 3, "x.md isn't there");
+    assert_eq!(links(&format!("```\n[f](g)\n```\n{text}")).len(), 4);
+    assert_eq!(missing_tests("x", text, "fn another_test_is_there() {"), ["x: no_such_test_is_there"]);
+    assert!(missing_tests("x", text, "fn no_such_test_is_there() {").is_empty());
+}
+
+#[test]
+fn the_readme_lists_every_route_and_no_other() {
+    let rows = rows(&read("README.md"));
+    let listed: BTreeSet<_> = rows
+        .iter()
+        .filter_map(|cells| cells.first()?.strip_prefix('`')?.strip_suffix('`').map(str::to_owned))
+        .filter(|cell| cell.starts_with("GET ") || cell.starts_with("POST "))
+        .collect();
+    let routes = ROUTES.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    assert_eq!(listed, routes);
+}
+
+#[test]
+fn every_setting_is_documented_with_its_default() {
+    let template: yaml_serde::Value = yaml_serde::from_str(&read("template.yaml")).expect("YAML");
+    let parameters = template.get("Parameters").and_then(|parameters| parameters.as_mapping()).expect("parameters");
+    let documented = rows(&read("docs/operations.md"));
+    for (name, parameter) in parameters {
+        let name = name.as_str().expect("a name");
+        let default = match parameter.get("Default") {
+            None => "none".to_owned(),
+            Some(value) => value.as_str().map_or_else(|| scalar(value), str::to_owned),
+        };
+        let row = documented.iter().find(|cells| cells[0] == format!("`{name}`"));
+        let row = row.unwrap_or_else(|| panic!("docs/operations.md lacks {name}"));
+        assert_eq!(row[1], default, "{name}");
+    }
+    let known = |cells: &&Vec<String>| cells.len() == 3 && cells[0].starts_with('`') && cells[2].starts_with("memory");
+    assert!(documented.iter().any(|cells| known(&cells)), "the table of settings is found at all");
+}
+
+fn scalar(value: &yaml_serde::Value) -> String {
+    yaml_serde::to_string(value).expect("a scalar").trim().to_owned()
+}
+
+#[test]
+fn every_line_and_field_of_the_log_that_is_documented_is_written() {
+    let sources = sources(&["shared/src", "functions"]);
+    let rows = rows(&read("docs/operations.md"));
+    let plain = |cell: &str| cell.trim_matches('`').to_owned();
+    let levels = ["INFO", "WARN", "ERROR"];
+    let messages = rows.iter().filter(|cells| cells.get(1).is_some_and(|cell| levels.contains(&cell.as_str())));
+    let messages: Vec<_> = messages.map(|cells| plain(&cells[0])).collect();
+    assert!(messages.len() >= 5, "{messages:?}");
+    for message in messages {
+        assert!(sources.contains(&format!("\"{message}\"")), "nobody logs {message:?}");
+    }
+    let fields = rows.iter().skip_while(|cells| cells[0] != "Field").skip(1).take_while(|cells| cells[0] != "Message");
+    let fields: Vec<_> = fields.map(|cells| plain(&cells[0])).collect();
+    assert!(fields.len() >= 5, "{fields:?}");
+    for field in fields {
+        let written = [" =", ", "].iter().any(|after| sources.contains(&format!("{field}{after}")));
+        assert!(written, "nobody logs the field {field}");
+    }
+}

@@ -1,0 +1,73 @@
+//! End to end over HTTP: the functions behind `cargo lambda watch`, the embedded cloud behind them, every row of the
+//! contract in front, and a restart in between.
+//!
+//! One test, since the functions are served once. Each row runs whatever became of the others; all failures are told.
+
+mod api;
+mod profile;
+mod standards;
+mod ticket;
+mod user;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use api::Stack;
+use local::tools::Tools;
+
+type Row = (&'static str, fn(&Stack));
+
+macro_rules! rows {
+    ($($module:ident :: $row:ident),* $(,)?) => { &[$((stringify!($row), $module::$row as fn(&Stack))),*] };
+}
+
+const ROWS: &[Row] = rows![
+    user::a_login_shows_the_account_and_a_jwt,
+    user::a_user_name_may_name_its_tenant,
+    user::keys_are_compared_without_case,
+    user::every_refused_login_answers_alike,
+    user::an_expired_password_is_told_only_to_its_owner,
+    user::a_jwt_is_taken_raw_or_as_bearer,
+    user::logging_out_ends_the_jwt_at_once,
+    user::an_auth_header_acts_as_its_user_and_no_more,
+    user::auth_headers_are_listed_without_their_tokens,
+    user::an_auth_header_is_deleted_by_token_display_form_or_id,
+    user::somebody_elses_auth_header_is_as_good_as_none,
+    user::disabling_a_user_ends_everything_at_once,
+    user::bad_input_names_the_field,
+    ticket::an_application_signs_a_user_in,
+    ticket::the_calling_application_is_checked_first,
+    ticket::parameters_come_from_query_or_form,
+    ticket::every_case_of_authenticate_has_its_answer,
+    ticket::a_ticket_is_read_and_its_use_noted,
+    ticket::a_ticket_is_ended_and_stays_so,
+    ticket::another_tenants_ticket_is_none,
+    profile::an_application_gets_a_jwt_of_a_chosen_duration,
+    profile::bad_durations_are_refused,
+    profile::a_user_gets_a_jwt_for_itself_and_an_administrator_for_its_tenant,
+    profile::a_minted_jwt_cannot_mint_another,
+    profile::who_covers_nothing_learns_nothing,
+    standards::the_published_keys_verify_our_tokens,
+    standards::discovery_leads_to_the_keys,
+    standards::health_is_ok,
+    standards::unknown_paths_and_verbs_are_not_found,
+];
+
+#[test]
+fn the_contract_holds_over_http() {
+    let tools = Tools::install(local::progress::Progress::silent()).expect("cargo-lambda is installed");
+    let folder = tempfile::tempdir().expect("a folder");
+    let stack = Stack::start(&tools, folder.path());
+    let mut failed: Vec<&str> = Vec::new();
+    for (name, row) in ROWS {
+        println!("row: {name}");
+        if catch_unwind(AssertUnwindSafe(|| row(&stack))).is_err() {
+            failed.push(name);
+        }
+    }
+    let kept = user::issue_everything(&stack);
+    stack.stop();
+    let stack = Stack::start(&tools, folder.path());
+    user::what_was_issued_before_a_restart_is_good_after_it(&stack, &kept);
+    stack.stop();
+    assert!(failed.is_empty(), "rows that failed: {failed:#?}");
+}

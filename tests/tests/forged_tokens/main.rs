@@ -1,0 +1,100 @@
+//! Forged JWTs of every known class are refused by every endpoint that takes one.
+//!
+//! The forger holds the stack's own key wherever a class is not about the signature, so nothing here passes only because
+//! the signature is wrong; and the same forger's unaltered token is accepted.
+
+mod classes;
+mod forge;
+mod revoked;
+
+use std::collections::BTreeSet;
+
+use forge::Forge;
+use serde_json::json;
+use shared::api::{Access, ROUTES};
+use shared::keyring::Algorithm;
+use tests::{Call, World};
+
+/// A request with a JWT to each endpoint that takes one, and what it answers to a good one.
+pub fn calls(world: &World, jwt: &str) -> Vec<(Call, u16)> {
+    let takes = |access| matches!(access, Access::LoginJwt | Access::User | Access::AccessTokenOrJwt);
+    let routes = ROUTES.iter().filter(|route| takes(route.access));
+    // A logout comes last, since it ends the token.
+    let mut names: Vec<&str> = routes.map(|route| route.name).filter(|name| *name != "user-logout").collect();
+    names.push("user-logout");
+    let call = |name| {
+        let call = Call::to(name);
+        match name {
+            "authheader-add" => (call.json(&json!({ "name": "key" })), 200),
+            "authheader-delete" => (call.json(&json!({ "text": "A".repeat(43) })), 404),
+            "profile-authenticate" => (call.id(world.demo.id()), 200),
+            _ => (call, 200),
+        }
+    };
+    let both = names.into_iter().flat_map(|name| {
+        let (call, status) = call(name);
+        [(call.clone().bearer(jwt), status), (call.header("authorization", jwt), status)]
+    });
+    both.collect()
+}
+
+/// Sends a token everywhere; the first place that takes it.
+pub async fn accepted_by(world: &World, jwt: &str) -> Option<String> {
+    for (call, _) in calls(world, jwt) {
+        let response = world.send(&call).await;
+        if !matches!(response.status(), 400 | 401 | 403) {
+            return Some(format!("{} answers {} {}", call.route().name, response.status(), response.body()));
+        }
+    }
+    None
+}
+
+async fn refuses_every_class(algorithm: Algorithm) {
+    let world = World::signing(algorithm).await;
+    let forge = Forge::new(&world, &world.jwt(&world.demo).await);
+    let classes = classes::all(&forge);
+    let names: BTreeSet<&String> = classes.iter().map(|(name, _)| name).collect();
+    assert_eq!(names.len(), classes.len(), "each class has a name of its own");
+    assert!(names.len() >= 60, "only {} classes", names.len());
+    println!("{algorithm:?}: {} classes", names.len());
+    let tickets = world.stack.store.tickets().len();
+    for (name, token) in &classes {
+        assert_ne!(*token, forge.token, "{name} alters nothing");
+        if let Some(place) = accepted_by(&world, token).await {
+            panic!("{algorithm:?}, {name}: {place}\n{token}");
+        }
+    }
+    assert_eq!(world.stack.store.tickets().len(), tickets, "a forged token made or ended a ticket");
+    // The control: by the same hands and the same road, but nothing altered.
+    let unaltered = forge.texts(&forge.header.to_string(), &forge.claims.to_string());
+    for token in [&unaltered, &forge.token] {
+        for (call, status) in calls(&world, token).into_iter().filter(|(call, _)| call.route().name != "user-logout") {
+            assert_eq!(world.send(&call).await.status(), status, "{}", call.route().name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_class_is_refused_with_rs256() {
+    refuses_every_class(Algorithm::Rs256).await;
+}
+
+#[tokio::test]
+async fn every_class_is_refused_with_es256() {
+    refuses_every_class(Algorithm::Es256).await;
+}
+
+#[tokio::test]
+async fn every_class_is_refused_with_eddsa() {
+    refuses_every_class(Algorithm::EdDsa).await;
+}
+
+#[tokio::test]
+async fn a_forger_with_the_key_is_stopped_by_the_ticket_alone() {
+    let world = World::new().await;
+    let forge = Forge::new(&world, &world.jwt(&world.demo).await);
+    let longer = forge.claim("exp", Some(json!(4_102_444_800_i64)));
+    assert!(accepted_by(&world, &longer).await.is_some(), "the control: everything but the ticket would allow it");
+    world.send(&Call::to("user-logout").bearer(&forge.token)).await;
+    assert_eq!(accepted_by(&world, &longer).await, None);
+}

@@ -1,0 +1,182 @@
+//! JWTs with a good signature and good claims that have stopped being good.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shared::clock::Clock as _;
+use shared::keyring::{Algorithm, KeySet};
+use shared::store::{Administration as _, Write};
+use shared::user::User;
+use tests::{Call, World};
+
+use crate::accepted_by;
+use crate::forge::{Forge, decode};
+
+async fn is_good(world: &World, jwt: &str) -> bool {
+    world.send(&Call::to("test-secure").bearer(jwt)).await.status() == 200
+}
+
+#[tokio::test]
+async fn a_jwt_whose_ticket_has_ended_is_refused() {
+    let world = World::new().await;
+    let jwt = world.jwt(&world.demo).await;
+    assert!(is_good(&world, &jwt).await);
+    assert_eq!(world.send(&Call::to("user-logout").bearer(&jwt)).await.status(), 200);
+    assert_eq!(accepted_by(&world, &jwt).await, None);
+}
+
+#[tokio::test]
+async fn a_logout_ends_no_other_jwt() {
+    let world = World::new().await;
+    let (mine, also_mine) = (world.jwt(&world.demo).await, world.jwt(&world.demo).await);
+    world.send(&Call::to("user-logout").bearer(&mine)).await;
+    assert!(is_good(&world, &also_mine).await);
+}
+
+#[tokio::test]
+async fn a_disabled_users_jwt_is_refused_and_stays_so() {
+    let world = World::new().await;
+    let jwts = [world.jwt(&world.demo).await, world.profile_jwt(&world.demo).await];
+    let header = world.auth_header(&jwts[0]).await;
+    let ticket = world.ticket(&world.demo).await;
+    for enabled in [false, true] {
+        let now = world.stack.clock.now();
+        assert_eq!(world.stack.store.set_enabled(&world.demo.user.id, enabled, now).await.unwrap(), Write::Done);
+        for jwt in &jwts {
+            assert_eq!(accepted_by(&world, jwt).await, None, "enabled: {enabled}");
+        }
+        let call = Call::to("test-secure").header("x-authorization", &header);
+        assert_eq!(world.send(&call).await.status(), 401, "enabled: {enabled}");
+        let call = Call::to("ticket-get").id(&ticket).header("x-api-key", &world.applications.full);
+        assert_eq!(world.send(&call).await.status(), 404, "enabled: {enabled}");
+    }
+    assert!(is_good(&world, &world.jwt(&world.demo).await).await, "a new login works");
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_sessions_but_no_auth_header() {
+    let world = World::new().await;
+    let jwt = world.jwt(&world.demo).await;
+    let header = world.auth_header(&jwt).await;
+    world.stack.store.edit_user(&world.demo.user.id, |user| user.session_epoch += 1);
+    assert_eq!(accepted_by(&world, &jwt).await, None);
+    let call = Call::to("test-secure").header("x-authorization", &header);
+    assert_eq!(world.send(&call).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_ticket_of_somebody_else_makes_no_jwt() {
+    let world = World::new().await;
+    let (demo, admin) = (world.jwt(&world.demo).await, world.jwt(&world.admin).await);
+    let (demo, admin) = (Forge::new(&world, &demo), Forge::new(&world, &admin));
+    let other = Forge::new(&world, &world.jwt(&world.other).await);
+    for (name, forged) in [
+        ("the administrator's sub on our ticket", demo.claim("sub", Some(admin.claims["sub"].clone()))),
+        ("our sub on the administrator's ticket", demo.claim("sid", Some(admin.claims["sid"].clone()))),
+        ("another tenant's sub on our ticket", demo.claim("sub", Some(other.claims["sub"].clone()))),
+        ("another tenant's ticket", demo.claim("sid", Some(other.claims["sid"].clone()))),
+        ("another tenant", demo.claim("tenant", Some(json!("other")))),
+    ] {
+        assert_eq!(accepted_by(&world, &forged).await, None, "{name}");
+    }
+    let claims = &admin.claims;
+    let whole = demo.texts(&demo.header.to_string(), &claims.to_string());
+    assert!(is_good(&world, &whole).await, "the control: sub, sid and tenant of one user");
+}
+
+#[tokio::test]
+async fn roles_in_a_jwt_make_nobody_an_administrator() {
+    let world = World::new().await;
+    let forge = Forge::new(&world, &world.jwt(&world.demo).await);
+    let forged = forge.claim("roles", Some(json!([User::TENANT_ADMIN])));
+    let call = Call::to("profile-authenticate").id(world.admin.id());
+    assert_eq!(world.send(&call.clone().bearer(&forged)).await.status(), 403);
+    let admin = world.jwt(&world.admin).await;
+    let call = Call::to("profile-authenticate").id(world.demo.id());
+    assert_eq!(world.send(&call.bearer(&admin)).await.status(), 200, "the control");
+}
+
+#[tokio::test]
+async fn a_ticket_of_the_ticket_family_is_no_jwts_ticket() {
+    let world = World::new().await;
+    let forge = Forge::new(&world, &world.jwt(&world.demo).await);
+    let ticket = world.ticket(&world.demo).await;
+    let sid = shared::secret::Digest::of(ticket.as_bytes()).to_base64url();
+    assert_eq!(accepted_by(&world, &forge.claim("sid", Some(json!(sid)))).await, None);
+}
+
+#[tokio::test]
+async fn a_jwts_ticket_is_no_ticket_of_the_ticket_family() {
+    let world = World::new().await;
+    let forge = Forge::new(&world, &world.jwt(&world.demo).await);
+    let sid = forge.claims["sid"].as_str().unwrap();
+    let guess = [world.demo.id().as_bytes(), &decode(sid)].concat();
+    for text in [sid.to_owned(), forge.token.clone(), crate::forge::encode(guess)] {
+        let call = Call::to("ticket-get").id(&text).header("x-api-key", &world.applications.full);
+        assert_eq!(world.send(&call).await.status(), 404);
+    }
+}
+
+#[tokio::test]
+async fn a_credential_of_one_kind_is_none_of_another() {
+    let world = World::new().await;
+    let jwt = world.jwt(&world.demo).await;
+    let others = [world.ticket(&world.demo).await, world.auth_header(&jwt).await, world.applications.full.clone()];
+    for other in &others {
+        assert_eq!(accepted_by(&world, other).await, None, "{other}");
+    }
+    for (position, text) in [&jwt, &others[0], &others[2]].into_iter().enumerate() {
+        let call = Call::to("test-secure").header("x-authorization", text);
+        assert_eq!(world.send(&call).await.status(), 401, "{position}");
+    }
+    for text in [&jwt, &others[0], &others[1]] {
+        let call = Call::to("ticket-get").id(&others[0]).header("x-access-token-id", text);
+        let response = world.send(&call).await;
+        assert!(response.status() == 403 && !response.body().contains(text.as_str()), "{}", response.body());
+    }
+}
+
+#[tokio::test]
+async fn a_profiles_jwt_mints_and_manages_nothing() {
+    let world = World::new().await;
+    let jwt = world.profile_jwt(&world.demo).await;
+    assert!(is_good(&world, &jwt).await);
+    for call in [
+        Call::to("profile-authenticate").id(world.demo.id()),
+        Call::to("authheader-add").json(&json!({ "name": "key" })),
+        Call::to("authheader-list"),
+        Call::to("authheader-delete").json(&json!({ "text": "A".repeat(43) })),
+    ] {
+        assert_eq!(world.send(&call.bearer(&jwt)).await.status(), 403);
+    }
+}
+
+#[tokio::test]
+async fn a_jwt_of_a_key_that_is_over_is_refused() {
+    let mut world = World::new().await;
+    let jwt = world.jwt(&world.demo).await;
+    let end = world.stack.clock.now().as_seconds() + 60;
+    let mut keys: Value = serde_json::from_str(&world.stack.keys.text()).unwrap();
+    keys["keys"][0]["verify_until"] = json!(end);
+    let next = KeySet::generate(Algorithm::EdDsa, world.stack.clock.now()).unwrap();
+    let next: Value = serde_json::from_str(&next).unwrap();
+    keys["keys"].as_array_mut().unwrap().push(next["keys"][0].clone());
+    world.stack.keys.answer(&keys.to_string());
+    world.restart();
+    assert!(is_good(&world, &jwt).await);
+    world.stack.clock.advance(Duration::from_secs(59));
+    assert!(is_good(&world, &jwt).await, "a second before the key's end");
+    world.stack.clock.advance(Duration::from_secs(1));
+    assert_eq!(accepted_by(&world, &jwt).await, None);
+}
+
+#[tokio::test]
+async fn another_stacks_jwt_is_refused() {
+    let (world, stranger) = (World::new().await, World::with_keys(&tests::world::keyset(8)).await);
+    let jwt = stranger.jwt(&stranger.demo).await;
+    assert!(is_good(&stranger, &jwt).await);
+    assert_eq!(accepted_by(&world, &jwt).await, None);
+    let renamed = tests::world::keyset(8).replace("key-8", "key-7");
+    let stranger = World::with_keys(&renamed).await;
+    assert_eq!(accepted_by(&world, &stranger.jwt(&stranger.demo).await).await, None, "its key under our key's name");
+}

@@ -1,0 +1,272 @@
+//! Input beyond a limit, or of another form than the documented one, is refused before it costs anything: no store
+//! call, and so no hash either, since every login asks the store first (`same_work.rs` holds that order).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use shared::api::{Access, ROUTES};
+use shared::gateway::MAX_BODY_BYTES;
+use tests::{Call, World, escaped};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Refused with this status, and nothing was asked of the store.
+async fn refused(world: &World, event: Value, name: &str, status: u16, why: &str) {
+    let _earlier = world.stack.store.take_calls();
+    let shown: String = event["body"].to_string().chars().take(80).collect();
+    let response = world.invoke(name, event).await;
+    assert_eq!(response.status(), status, "{name}, {why}: {shown} {}", response.body());
+    assert_eq!(world.stack.store.take_calls(), Vec::<&str>::new(), "{name}, {why}: {shown}");
+}
+
+/// A request with every credential that the path takes and a body that is good, to be spoilt.
+async fn good(world: &World, name: &str) -> Call {
+    let call = Call::to(name).header("x-access-token-id", &world.applications.full);
+    match name {
+        "user-login" => call.json(&json!({ "username": "demo", "password": world.demo.password })),
+        "authheader-add" => call.bearer(&world.jwt(&world.demo).await).json(&json!({ "name": "key" })),
+        "authheader-delete" => call.bearer(&world.jwt(&world.demo).await).json(&json!({ "text": "ost_abc" })),
+        "profile-authenticate" => {
+            call.id(world.demo.id()).header("x-api-key", &world.applications.full).json(&json!({ "duration": 60 }))
+        }
+        "ticket-authenticate" => {
+            call.form(&[("tenantName", "demo"), ("username", "demo"), ("password", &world.demo.password)])
+        }
+        "ticket-get" | "ticket-invalidate" => call.id(&world.ticket(&world.demo).await),
+        "user-logout" | "authheader-list" | "test-secure" => call.bearer(&world.jwt(&world.demo).await),
+        _ => call,
+    }
+}
+
+const JSON_PATHS: [&str; 4] = ["user-login", "authheader-add", "authheader-delete", "profile-authenticate"];
+const FORM_PATHS: [&str; 3] = ["ticket-authenticate", "ticket-get", "ticket-invalidate"];
+
+#[tokio::test]
+async fn a_body_beyond_64_kib_is_refused_on_every_path() {
+    let world = World::new().await;
+    for route in ROUTES {
+        let call = good(&world, route.name).await;
+        let longest = "x".repeat(MAX_BODY_BYTES);
+        let plain = |body: &str| call.clone().body("application/json", body).event();
+        let encoded = |body: &str| {
+            let mut event = plain(&STANDARD.encode(body));
+            event["isBase64Encoded"] = json!(true);
+            event
+        };
+        let beyond = format!("{longest}x");
+        refused(&world, plain(&beyond), route.name, 413, "one byte too many").await;
+        refused(&world, encoded(&beyond), route.name, 413, "one byte too many, in base64").await;
+        refused(&world, plain(&"x".repeat(6 * 1024 * 1024)), route.name, 413, "as much as Lambda takes").await;
+        assert_ne!(world.invoke(route.name, plain(&longest)).await.status(), 413, "the limit itself is allowed");
+        assert_ne!(world.invoke(route.name, encoded(&longest)).await.status(), 413, "the limit itself is allowed");
+    }
+}
+
+#[tokio::test]
+async fn a_password_beyond_1024_bytes_is_refused() {
+    let world = World::new().await;
+    for (password, allowed) in [
+        ("x".repeat(1024), true),
+        ("x".repeat(1025), false),
+        ("\u{e9}".repeat(512), true),
+        (format!("{}x", "\u{e9}".repeat(512)), false),
+        ("\u{fdfa}".repeat(342), false),
+    ] {
+        let json = Call::to("user-login").json(&json!({ "username": "demo", "password": password }));
+        let form = good(&world, "ticket-authenticate").await;
+        let form = form.body(FORM, &format!("tenantName=demo&username=demo&password={}", escaped(&password)));
+        for call in [json, form] {
+            if allowed {
+                assert_eq!(world.send(&call).await.status(), 401, "{} bytes", password.len());
+            } else {
+                refused(&world, call.event(), call.route().name, 400, "an overlong password").await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_json_body_that_is_not_the_documented_object_is_refused() {
+    let world = World::new().await;
+    let nested = format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000));
+    for name in JSON_PATHS {
+        let call = good(&world, name).await;
+        let event = call.event();
+        let good = event["body"].as_str().unwrap();
+        let inside = good.trim_matches(['{', '}']);
+        for (body, why) in [
+            (format!("{{{inside},{inside}}}"), "doubled keys"),
+            (format!("{{{inside},\"a\":{{\"b\":1,\"b\":1}}}}"), "doubled keys deeper down"),
+            (format!("{{{inside},\"unknown\":1}}"), "an unknown field"),
+            (format!("[{good}]"), "a list"),
+            ("[\"demo\",\"x\"]".to_owned(), "a list of the values"),
+            (nested.clone(), "deep nesting"),
+            (format!("{{{inside},\"x\":{nested}}}"), "deep nesting in a field"),
+            (format!("\u{feff}{good}"), "a byte order mark"),
+            (format!("{{\"x\\ud800\":1,{inside}}}"), "a lone surrogate in a key"),
+            (good.replacen(":", ":\"\\ud800\",\"x\":", 1), "a lone surrogate in a value"),
+            (format!("{good}{good}"), "two objects"),
+            (good[..good.len() - 1].to_owned(), "a truncated object"),
+            ("null".to_owned(), "null"),
+            ("\"x\"".to_owned(), "a text"),
+            (" ".to_owned(), "a space"),
+            (format!("{{{inside},}}"), "a comma too many"),
+        ] {
+            refused(&world, call.clone().body("application/json", &body).event(), name, 400, why).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_in_two_spellings_is_a_doubled_key() {
+    let world = World::new().await;
+    for (name, body) in [
+        ("user-login", r#"{"username":"demo","Username":"demo","password":"x"}"#),
+        ("user-login", r#"{"username":"demo","password":"x","PASSWORD":"x"}"#),
+        ("authheader-add", r#"{"name":"a","Name":"b"}"#),
+        ("authheader-delete", r#"{"text":"a","Text":"b"}"#),
+    ] {
+        let call = good(&world, name).await.body("application/json", body);
+        refused(&world, call.event(), name, 400, "two spellings").await;
+    }
+}
+
+#[tokio::test]
+async fn a_value_of_the_wrong_type_is_refused() {
+    let world = World::new().await;
+    let long = format!("\"{}\"", "x".repeat(10_000));
+    for (name, fields) in [
+        ("user-login", vec!["username", "password"]),
+        ("authheader-add", vec!["name", "expires", "scopes"]),
+        ("authheader-delete", vec!["text"]),
+        ("profile-authenticate", vec!["duration"]),
+    ] {
+        let call = good(&world, name).await;
+        for field in fields {
+            for value in ["true", "1.5", "[1]", "{}", "[[]]", "{\"x\":[]}", "-1", "1e400", &long] {
+                let mut body: Value = serde_json::from_str(call.event()["body"].as_str().unwrap()).unwrap();
+                body[field] = json!("@");
+                let body = body.to_string().replace("\"@\"", value);
+                refused(&world, call.clone().body("application/json", &body).event(), name, 400, field).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_given_twice_or_not_in_utf8_is_refused() {
+    let world = World::new().await;
+    for name in FORM_PATHS {
+        let call = good(&world, name).await;
+        let token = format!("accessTokenId={}", world.applications.full);
+        let twice = format!("{token}&{token}");
+        let escaped = format!("{token}&%61ccessTokenId=x");
+        for (query, body, why) in [
+            (twice.as_str(), "", "twice in the query string"),
+            ("", twice.as_str(), "twice in the form"),
+            (token.as_str(), token.as_str(), "in both places"),
+            ("", escaped.as_str(), "the second one escaped"),
+            ("accessTokenId=%ff", "", "bad UTF-8 in the query string"),
+            ("", "accessTokenId=%c3%28", "bad UTF-8 in the form"),
+            ("", "accessTokenId=%ed%a0%80", "a surrogate in UTF-8"),
+            (token.as_str(), "", "a parameter and a header"),
+        ] {
+            let call = call.clone().query(query);
+            let call = if body.is_empty() { call } else { call.body(FORM, body) };
+            refused(&world, call.event(), name, 400, why).await;
+        }
+    }
+    let form = good(&world, "ticket-authenticate").await;
+    for body in ["username=a&username=b", "password=%ff", "username=%80", "tenantName=a&tentantName=a"] {
+        let body = format!("{body}&tenantName=demo&username=demo&password=x");
+        refused(&world, form.clone().body(FORM, &body).event(), "ticket-authenticate", 400, "a doubled field").await;
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_utf8_are_refused_in_forms_and_in_json() {
+    let world = World::new().await;
+    for (name, media_type, body) in [
+        ("user-login", "application/json", b"{\"username\":\"\xff\",\"password\":\"x\"}".as_slice()),
+        ("authheader-add", "application/json", b"{\"name\":\"\xc0\xaf\"}"),
+        ("authheader-delete", "text/plain", b"\xff\xfe"),
+        ("profile-authenticate", "application/json", b"{\"duration\":\xff}"),
+        ("ticket-authenticate", FORM, b"tenantName=demo&username=\xff&password=x"),
+        ("ticket-authenticate", FORM, b"tenantName=demo&username=demo&password=\xed\xa0\x80"),
+    ] {
+        let mut event = good(&world, name).await.body(media_type, &STANDARD.encode(body)).event();
+        event["isBase64Encoded"] = json!(true);
+        refused(&world, event, name, 400, "no UTF-8").await;
+    }
+}
+
+#[tokio::test]
+async fn base64_that_is_none_is_refused() {
+    let world = World::new().await;
+    for name in JSON_PATHS.iter().chain(&FORM_PATHS) {
+        for body in ["{}", "====", "a", "e30", "e30=\n", "e3-_"] {
+            let mut event = good(&world, name).await.event();
+            event["body"] = json!(body);
+            event["isBase64Encoded"] = json!(true);
+            refused(&world, event, name, 400, "no base64").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_media_type_is_refused() {
+    let world = World::new().await;
+    for (names, media_types) in [
+        (
+            JSON_PATHS.as_slice(),
+            [FORM, "text/json", "application/jsonp", "application/json+x", "application/json; charset=utf-16", ""],
+        ),
+        (
+            FORM_PATHS.as_slice(),
+            ["application/json", "text/plain", "multipart/form-data; boundary=x", "application/x-www-form", "x", ""],
+        ),
+    ] {
+        for name in names {
+            for media_type in media_types {
+                let call = good(&world, name).await;
+                let body = call.event()["body"].as_str().unwrap_or("a=b").to_owned();
+                refused(&world, call.body(media_type, &body).event(), name, 415, media_type).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_credential_header_that_comes_twice_or_joined_is_refused() {
+    let world = World::new().await;
+    for route in ROUTES {
+        let headers: &[&str] = match route.access {
+            Access::Public => continue,
+            Access::LoginJwt => &["authorization"],
+            Access::User => &["authorization", "x-authorization"],
+            Access::AccessToken => &["x-access-token-id", "x-api-key"],
+            Access::AccessTokenOrJwt => &["x-api-key"],
+        };
+        for header in headers {
+            let call = good(&world, route.name).await;
+            for value in ["a, b", "Bearer a,Bearer b", ",", "a\u{0}b", "a\tb", "a\u{7f}", "a\r\nx: y", "\u{e9}"] {
+                refused(&world, call.clone().header(header, value).event(), route.name, 400, value).await;
+            }
+            let twice = call.clone().header(header, "a").header(&header.to_ascii_uppercase(), "b");
+            refused(&world, twice.event(), route.name, 400, "the same header twice").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_unspoilt_requests_reach_the_store() {
+    let world = World::new().await;
+    for name in JSON_PATHS.iter().chain(&FORM_PATHS) {
+        let call = good(&world, name).await;
+        let _earlier = world.stack.store.take_calls();
+        let response = world.send(&call).await;
+        let expected = if *name == "authheader-delete" { 404 } else { 200 };
+        assert_eq!(response.status(), expected, "{name}: {}", response.body());
+        assert!(!world.stack.store.take_calls().is_empty(), "{name}");
+    }
+}

@@ -1,0 +1,157 @@
+//! A dependency that is down is a 503 with `Retry-After`, never a 401, a 404 or a 500, and nothing is issued.
+
+use serde_json::json;
+use shared::api::ROUTES;
+use shared::store::Store as _;
+use tests::{Call, World};
+
+/// A request that succeeds, with the store calls and the keys that it needs; a world is good for one.
+async fn good(world: &World, name: &str) -> Call {
+    let call = Call::to(name);
+    let key = &world.applications.full;
+    match name {
+        "user-login" => call.json(&json!({ "username": "demo", "password": world.demo.password })),
+        "user-logout" | "authheader-list" | "test-secure" => call.bearer(&world.jwt(&world.demo).await),
+        "authheader-add" => call.bearer(&world.jwt(&world.demo).await).json(&json!({ "name": "key" })),
+        "authheader-delete" => {
+            let jwt = world.jwt(&world.demo).await;
+            let text = display(world, &jwt).await;
+            call.bearer(&jwt).json(&json!({ "text": text }))
+        }
+        "ticket-authenticate" => call.form(&[
+            ("accessTokenId", key),
+            ("tenantName", "demo"),
+            ("username", "demo"),
+            ("password", &world.demo.password),
+        ]),
+        "ticket-get" => {
+            let call = call.id(&world.ticket(&world.demo).await).header("x-api-key", key);
+            // Late enough for the use to be written.
+            world.stack.clock.advance(std::time::Duration::from_secs(100));
+            call
+        }
+        "ticket-invalidate" => call.id(&world.ticket(&world.demo).await).header("x-api-key", key),
+        "profile-authenticate" => call.id(world.demo.id()).header("x-api-key", key),
+        _ => call,
+    }
+}
+
+/// The display form of a new auth header: the one way to name it that needs a search.
+async fn display(world: &World, jwt: &str) -> String {
+    world.auth_header(jwt).await;
+    let listed = world.send(&Call::to("authheader-list").bearer(jwt)).await;
+    let listed: serde_json::Value = serde_json::from_str(listed.body()).unwrap();
+    listed[0]["token"].as_str().unwrap().to_owned()
+}
+
+/// What has been issued: tickets and auth headers.
+async fn issued(world: &World) -> (usize, usize) {
+    let headers = world.stack.store.auth_headers(&world.demo.user.id).await.unwrap();
+    (world.stack.store.tickets().len(), headers.len())
+}
+
+async fn calls_of(name: &str) -> usize {
+    let world = World::new().await;
+    let call = good(&world, name).await;
+    let _earlier = world.stack.store.take_calls();
+    let response = world.send(&call).await;
+    assert_eq!(response.status(), 200, "{name}: {}", response.body());
+    world.stack.store.take_calls().len()
+}
+
+fn is_outage(response: &shared::gateway::Response) -> bool {
+    response.status() == 503 && response.header("retry-after").is_some()
+}
+
+#[tokio::test]
+async fn a_store_that_fails_at_any_call_is_an_outage() {
+    let mut outages = 0;
+    for route in ROUTES {
+        for allowed in 0..calls_of(route.name).await {
+            let world = World::new().await;
+            let call = good(&world, route.name).await;
+            let before = issued(&world).await;
+            world.stack.store.fail_after(Some(allowed));
+            let response = world.send(&call).await;
+            assert!(is_outage(&response), "{} after {allowed} calls: {}", route.name, response.status());
+            world.stack.store.fail_after(None);
+            assert_eq!(issued(&world).await, before, "{} after {allowed} calls", route.name);
+            let again = world.send(&call).await;
+            assert_eq!(again.status(), 200, "{} afterwards: {}", route.name, again.body());
+            outages += 1;
+        }
+    }
+    assert!(outages >= 25, "only {outages}");
+}
+
+#[tokio::test]
+async fn bad_credentials_are_not_judged_while_the_store_is_down() {
+    let world = World::new().await;
+    let jwt = world.jwt(&world.demo).await;
+    let (header, ticket) = (world.auth_header(&jwt).await, world.ticket(&world.demo).await);
+    world.send(&Call::to("user-logout").bearer(&jwt)).await;
+    let unknown = "osa_1IA1WsYlnZL4zD5bPsvALLODZy925p52QRj6zFjW5Dgj";
+    world.stack.store.fail_after(Some(0));
+    for call in [
+        Call::to("user-login").json(&json!({ "username": "demo", "password": "wrong" })),
+        Call::to("user-login").json(&json!({ "username": "nobody", "password": "wrong" })),
+        Call::to("test-secure").bearer(&jwt),
+        Call::to("test-secure").header("x-authorization", &header),
+        Call::to("ticket-get").id("unknown").header("x-api-key", unknown),
+        Call::to("ticket-invalidate").id(&ticket).header("x-api-key", unknown),
+        Call::to("profile-authenticate").id("unknown").header("x-api-key", unknown),
+        Call::to("ticket-authenticate").header("x-api-key", unknown),
+    ] {
+        let response = world.send(&call).await;
+        assert!(is_outage(&response), "{}: {} {}", call.route().name, response.status(), response.body());
+    }
+}
+
+/// Whether an endpoint's answer needs a key.
+fn needs_keys(name: &str) -> bool {
+    !matches!(name, "test-unsecure" | "ticket-authenticate" | "ticket-get" | "ticket-invalidate")
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_read_are_an_outage_and_nothing_is_issued() {
+    for route in ROUTES {
+        let mut world = World::new().await;
+        let call = good(&world, route.name).await;
+        let before = issued(&world).await;
+        world.stack.keys.fail(true);
+        world.restart();
+        let response = world.send(&call).await;
+        if needs_keys(route.name) {
+            assert!(is_outage(&response), "{}: {}", route.name, response.status());
+            assert_eq!(issued(&world).await, before, "{}", route.name);
+        } else {
+            assert_eq!(response.status(), 200, "{}", route.name);
+        }
+        world.stack.keys.fail(false);
+        let again = world.send(&good(&world, route.name).await).await;
+        assert_eq!(again.status(), 200, "{} afterwards: {}", route.name, again.body());
+    }
+}
+
+#[tokio::test]
+async fn an_auth_header_needs_no_signing_key() {
+    let mut world = World::new().await;
+    let header = world.auth_header(&world.jwt(&world.demo).await).await;
+    world.stack.keys.fail(true);
+    world.restart();
+    let response = world.send(&Call::to("test-secure").header("x-authorization", &header)).await;
+    assert_eq!(response.status(), 200);
+}
+
+#[tokio::test]
+async fn a_warm_environment_bridges_an_outage_of_the_keys() {
+    let world = World::new().await;
+    let jwt = world.jwt(&world.demo).await;
+    world.stack.keys.fail(true);
+    world.stack.clock.advance(std::time::Duration::from_mins(20));
+    assert_eq!(world.send(&Call::to("test-secure").bearer(&jwt)).await.status(), 200);
+    assert_eq!(world.send(&good(&world, "user-login").await).await.status(), 200);
+    world.stack.clock.advance(std::time::Duration::from_mins(41));
+    let response = world.send(&Call::to("jwks")).await;
+    assert!(is_outage(&response), "but not for longer than an hour: {}", response.status());
+}
