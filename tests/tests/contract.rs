@@ -195,11 +195,14 @@ fn the_committed_openapi_document_is_the_generated_one() {
     );
 }
 
-const SECRET: (&str, &[&str]) = ("KeysetSecret", &["secretsmanager:GetSecretValue"]);
+/// A table, or the secret, and what may be done with it.
+type Right = (&'static str, &'static [&'static str]);
+
+const SECRET: Right = ("KeysetSecret", &["secretsmanager:GetSecretValue"]);
 
 /// What each function may do: tables with their actions.
 #[rustfmt::skip]
-const PERMISSIONS: &[(&str, &[(&str, &[&str])])] = &[
+const PERMISSIONS: &[(&str, &[Right])] = &[
     ("user-login", &[
         ("CredentialsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), ("UsersTable", &["dynamodb:BatchGetItem"]),
         ("TicketsTable", &["dynamodb:PutItem", "dynamodb:DeleteItem"]), SECRET,
@@ -295,7 +298,7 @@ fn no_policy_holds_a_wildcard() {
     fn statements<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
         match value {
             Value::Object(members) if members.contains_key("Effect") && members.contains_key("Action") => {
-                found.push(value)
+                found.push(value);
             }
             Value::Object(members) => members.values().for_each(|value| statements(value, found)),
             Value::Array(items) => items.iter().for_each(|value| statements(value, found)),

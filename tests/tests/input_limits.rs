@@ -104,7 +104,7 @@ async fn a_json_body_that_is_not_the_documented_object_is_refused() {
             (format!("{{{inside},\"x\":{nested}}}"), "deep nesting in a field"),
             (format!("\u{feff}{good}"), "a byte order mark"),
             (format!("{{\"x\\ud800\":1,{inside}}}"), "a lone surrogate in a key"),
-            (good.replacen(":", ":\"\\ud800\",\"x\":", 1), "a lone surrogate in a value"),
+            (good.replacen(':', ":\"\\ud800\",\"x\":", 1), "a lone surrogate in a value"),
             (format!("{good}{good}"), "two objects"),
             (good[..good.len() - 1].to_owned(), "a truncated object"),
             ("null".to_owned(), "null"),

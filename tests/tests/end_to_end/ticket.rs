@@ -145,7 +145,11 @@ pub fn another_tenants_ticket_is_none(stack: &Stack) {
     let elsewhere = stack.access_token(&[(Some("elsewhere"), None)], None);
     let (foreign, missing) = (ticket(stack, &id, &elsewhere), ticket(stack, "AAAA", &elsewhere));
     assert_eq!((foreign.status, &foreign.text), (404, &missing.text));
-    invalidate(stack, &id, &elsewhere).is(403, "ACTION_DENIED");
+    let (foreign, missing) = (invalidate(stack, &id, &elsewhere), invalidate(stack, "AAAA", &elsewhere));
+    assert_eq!((foreign.status, &foreign.text), (200, &missing.text), "and nothing is done");
+    let reads_here =
+        stack.access_token(&[(Some("elsewhere"), None), (Some("demo"), Some(&[Action::ReadTenant]))], None);
+    invalidate(stack, &id, &reads_here).is(403, "ACTION_DENIED");
     let no_tickets = stack.access_token(&[(Some("demo"), Some(&[Action::ReadTenant]))], None);
     ticket(stack, &id, &no_tickets).is(403, "ACTION_DENIED");
     invalidate(stack, &id, &no_tickets).is(403, "ACTION_DENIED");

@@ -7,6 +7,9 @@ use tests::{escaped, hex};
 
 use crate::forge::{Forge, altered, decode, encode};
 
+/// A way to spell a part of a token otherwise.
+type Spoil = fn(&str) -> String;
+
 /// A class and a token of it.
 pub type Class = (String, String);
 
@@ -282,7 +285,7 @@ fn encodings(forge: &Forge) -> Vec<Class> {
             forge.parts(&encode(&header), &encode([payload.as_bytes(), b"\xff"].concat())),
         ),
     ];
-    let strange: [(&str, fn(&str) -> String); 6] = [
+    let strange: [(&str, Spoil); 6] = [
         ("padded", |part| {
             format!("{part}{}", "=".repeat((4 - part.len() % 4) % 4 + usize::from(part.len().is_multiple_of(4))))
         }),

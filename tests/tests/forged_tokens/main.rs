@@ -16,7 +16,7 @@ use shared::keyring::Algorithm;
 use tests::{Call, World};
 
 /// A request with a JWT to each endpoint that takes one, and what it answers to a good one.
-pub fn calls(world: &World, jwt: &str) -> Vec<(Call, u16)> {
+fn calls(world: &World, jwt: &str) -> Vec<(Call, u16)> {
     let takes = |access| matches!(access, Access::LoginJwt | Access::User | Access::AccessTokenOrJwt);
     let routes = ROUTES.iter().filter(|route| takes(route.access));
     // A logout comes last, since it ends the token.
@@ -39,7 +39,7 @@ pub fn calls(world: &World, jwt: &str) -> Vec<(Call, u16)> {
 }
 
 /// Sends a token everywhere; the first place that takes it.
-pub async fn accepted_by(world: &World, jwt: &str) -> Option<String> {
+async fn accepted_by(world: &World, jwt: &str) -> Option<String> {
     for (call, _) in calls(world, jwt) {
         let response = world.send(&call).await;
         if !matches!(response.status(), 400 | 401 | 403) {
