@@ -152,10 +152,14 @@ impl Problem {
             Self::NoSuchTicket => tell(404, "NO_SUCH_TICKET", "invalid_request", "No ticket with this ID found"),
             Self::NoSuchProfile => tell(404, "NO_SUCH_PROFILE", "invalid_request", "No profile with this ID found"),
             Self::NoSuchAuthHeader => tell(404, "NO_SUCH_AUTH_HEADER", "invalid_request", "No such auth header"),
-            Self::Store(StoreError::Unavailable { .. }) | Self::Keys(_) => {
-                tell(503, "OTHER", "temporarily_unavailable", "The service is temporarily unavailable")
-            }
-            Self::Store(StoreError::Corrupt { .. }) | Self::Internal(_) => {
+            Self::Store(StoreError::Unavailable { .. })
+            | Self::Keys(
+                KeyringError::Unreachable(_)
+                | KeyringError::Unusable(_)
+                | KeyringError::NoneSigns
+                | KeyringError::Signing,
+            ) => tell(503, "OTHER", "temporarily_unavailable", "The service is temporarily unavailable"),
+            Self::Store(StoreError::Corrupt { .. }) | Self::Keys(KeyringError::TooLong) | Self::Internal(_) => {
                 tell(500, "OTHER", "server_error", "Internal server error")
             }
         }

@@ -129,7 +129,8 @@ fn sign(keys: &KeySet, claims: &Claims, now: Timestamp) -> Result<Token, Keyring
     };
     let message = format!("{header}.{claims}");
     let signature = key.sign(message.as_bytes()).ok_or(KeyringError::Signing)?;
-    Ok(Token::new(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))))
+    let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature));
+    if token.len() > MAX_JWT_BYTES { Err(KeyringError::TooLong) } else { Ok(Token::new(token)) }
 }
 
 /// Checks a JWT's form, signature and claims. The caller still has to ask for the ticket.
@@ -291,6 +292,17 @@ mod tests {
         assert!(signer.verify(token.expose_secret()).await.is_ok());
         signer.clock.set(Timestamp::from_seconds(issued.as_seconds() - 6));
         assert!(matches!(signer.verify(token.expose_secret()).await, Err(Rejection::Invalid("iat"))));
+    }
+
+    #[tokio::test]
+    async fn a_token_that_nobody_would_accept_is_not_minted() {
+        let signer = signer(Algorithm::EdDsa);
+        let owner = User { roles: vec!["r".repeat(MAX_JWT_BYTES)], ..user("u-1") };
+        let limits = Limits { idle: None, absolute: LIFE };
+        let (ticket, _) = Ticket::issue(&owner, Origin::Login, limits, signer.now(), &SeededRandom::new(1));
+        let (party, now) = (&signer.party, signer.now());
+        let minted = mint(&signer.keyring, party, &owner, &ticket, now, ticket.expires, &SeededRandom::new(2)).await;
+        assert!(matches!(minted, Err(KeyringError::TooLong)));
     }
 
     #[tokio::test]

@@ -2,9 +2,10 @@
 //!
 //! [`World`] is a stack in memory with all endpoints wired to it, users of two tenants and applications of every kind;
 //! [`Call`] is a request to it. Whatever it answers is checked against the contract's general rules on the way
-//! ([`shape::check`]), so that no test has to.
+//! ([`shape::check`]) and the OpenAPI document ([`document::check`]), so that no test has to.
 
 pub mod call;
+pub mod document;
 pub mod random;
 pub mod shape;
 pub mod world;

@@ -4,6 +4,8 @@ use serde_json::Value;
 use shared::api::{CACHEABLE, Family, Route};
 use shared::gateway::Response;
 
+use crate::document;
+
 /// The statuses that the contract knows for a path, apart from those of a broken dependency.
 #[must_use]
 pub fn statuses(route: &Route) -> &'static [u16] {
@@ -21,6 +23,7 @@ pub fn statuses(route: &Route) -> &'static [u16] {
 /// Whether an answer to the request `id` is well formed.
 pub fn check(route: &Route, id: &str, response: &Response) -> Result<(), String> {
     let status = response.status();
+    sendable(response)?;
     let header = |name: &str| response.header(name).ok_or_else(|| format!("no {name}"));
     if header("x-request-id")? != id {
         return Err(format!("x-request-id is not {id}"));
@@ -41,7 +44,27 @@ pub fn check(route: &Route, id: &str, response: &Response) -> Result<(), String>
         return Err("content-type is not application/json".to_owned());
     }
     let body: Value = serde_json::from_str(response.body()).map_err(|error| error.to_string())?;
-    if status == 200 { success(route, &body) } else { failure(route.family, &body) }
+    self::body(route, status, &body)?;
+    document::check(route, status, &body)
+}
+
+/// Whether a JSON body is what the contract says, whatever the document may say.
+pub fn body(route: &Route, status: u16, body: &Value) -> Result<(), String> {
+    if status == 200 { success(route, body) } else { failure(route.family, body) }
+}
+
+/// Whether the gateway can make an HTTP answer of it.
+fn sendable(response: &Response) -> Result<(), String> {
+    let sent = serde_json::to_value(response).map_err(|error| error.to_string())?;
+    let headers = sent["headers"].as_object().ok_or("no headers")?;
+    let visible = |value: &Value| {
+        value.as_str().is_some_and(|text| text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()))
+    };
+    let complete = sent["statusCode"] == response.status()
+        && sent["body"] == response.body()
+        && sent["isBase64Encoded"] == false
+        && sent["cookies"].is_array();
+    if complete && headers.values().all(visible) { Ok(()) } else { Err("the gateway can't send it".to_owned()) }
 }
 
 fn failure(family: Family, body: &Value) -> Result<(), String> {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::api::ROUTES;
-use tests::{read, shape, workspace};
+use tests::{document, read, shape, workspace};
 
 /// Name, method and path.
 type Operation = (String, String, String);
@@ -30,24 +30,24 @@ fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
 
 /// The template as JSON: short forms of intrinsic functions become `{"Ref": …}`, `{"Fn::GetAtt": …}` and so on.
 fn template() -> Value {
-    json(yaml_serde::from_str(&read("template.yaml")).unwrap())
+    plain(yaml_serde::from_str(&read("template.yaml")).unwrap())
 }
 
-fn json(yaml: yaml_serde::Value) -> Value {
+fn plain(yaml: yaml_serde::Value) -> Value {
     use yaml_serde::Value as Yaml;
     match yaml {
         Yaml::Tagged(tagged) => {
             let tag = tagged.tag.to_string();
             let name = tag.trim_start_matches('!');
             let name = if name == "Ref" { name.to_owned() } else { format!("Fn::{name}") };
-            Value::Object([(name, json(tagged.value))].into_iter().collect())
+            Value::Object([(name, plain(tagged.value))].into_iter().collect())
         }
-        Yaml::Sequence(items) => items.into_iter().map(json).collect(),
+        Yaml::Sequence(items) => items.into_iter().map(plain).collect(),
         Yaml::Mapping(entries) => {
-            let entries = entries.into_iter().map(|(key, value)| (text(&json(key)).to_owned(), json(value)));
+            let entries = entries.into_iter().map(|(key, value)| (text(&plain(key)).to_owned(), plain(value)));
             Value::Object(entries.collect())
         }
-        plain => serde_json::to_value(plain).unwrap(),
+        other => serde_json::to_value(other).unwrap(),
     }
 }
 
@@ -177,6 +177,54 @@ fn the_document_knows_every_status_that_an_endpoint_answers() {
         answered.extend([429, 500]);
         answered.extend((route.name != "test-unsecure").then_some(503));
         assert_eq!(documented, answered, "{}", route.name);
+    }
+}
+
+/// Each example with its schema and what it is an example of.
+fn examples(content: &Value) -> Vec<(&Value, &Value)> {
+    let mut found = Vec::new();
+    for (_, media) in members(content) {
+        let several = media["examples"].as_object().into_iter().flatten().map(|(_, example)| &example["value"]);
+        let all = media.get("example").into_iter().chain(several);
+        found.extend(all.map(|example| (&media["schema"], example)));
+    }
+    found
+}
+
+#[test]
+fn every_example_of_the_document_fits_its_schema_and_the_contract() {
+    for route in ROUTES {
+        let operation = document::operation(route);
+        for (status, response) in members(&operation["responses"]) {
+            let found = examples(&response["content"]);
+            assert!(!found.is_empty(), "{} {status} has no example", route.name);
+            for (schema, example) in found {
+                assert_eq!(document::fits(schema, example), Ok(()), "{} {status}", route.name);
+                // The gateway's own answer and an empty body have no family.
+                if status != "429" && example != "" {
+                    let fits = shape::body(route, status.parse().unwrap(), example);
+                    assert_eq!(fits, Ok(()), "{} {status}", route.name);
+                }
+            }
+        }
+        if let Some(body) = operation.get("requestBody") {
+            for (schema, example) in examples(&body["content"]) {
+                assert_eq!(document::fits(schema, example), Ok(()), "the request of {}", route.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_value_that_breaks_a_schema_is_noticed() {
+    let schema = |name: &str| shared::openapi::document()["components"]["schemas"][name].clone();
+    let (message, request) = (schema("Message"), schema("ProfileJwtRequest"));
+    assert_eq!(document::fits(&message, &json!({ "message": "Hi" })), Ok(()));
+    for wrong in [json!({}), json!({ "message": 1 }), json!([]), json!({ "message": "Hi", "more": 1 }), json!(null)] {
+        assert!(document::fits(&message, &wrong).is_err(), "{wrong}");
+    }
+    for (duration, good) in [(json!(null), true), (json!(86_400), true), (json!(86_401), false), (json!("1"), false)] {
+        assert_eq!(document::fits(&request, &json!({ "duration": duration })).is_ok(), good, "{duration}");
     }
 }
 

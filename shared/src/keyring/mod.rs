@@ -36,6 +36,9 @@ pub enum KeyringError {
     /// The crypto library failed.
     #[error("signing failed")]
     Signing,
+    /// The user's roles make a token that nobody would accept: too long for a header, and for us.
+    #[error("the token is too long: the user has too many roles")]
+    TooLong,
 }
 
 /// Where the keyset's text comes from.

@@ -107,7 +107,9 @@ fn no_event_makes_a_panic_or_a_server_error() {
     let mut seen = Seen::new();
     for thread in threads {
         let part = thread.join().expect("no panic").unwrap_or_else(|flaw| panic!("{flaw}"));
-        part.into_iter().for_each(|(key, count)| *seen.entry(key).or_default() += count);
+        for (key, count) in part {
+            *seen.entry(key).or_default() += count;
+        }
     }
     assert_eq!(PANICS.load(Ordering::SeqCst), 0, "panics that somebody caught");
     let total: usize = seen.values().sum();

@@ -57,11 +57,11 @@ impl DynamoDbLocal {
             .spawn()
             .expect("java starts");
         let engine = Self { process, url: format!("http://127.0.0.1:{port}"), _folder: own };
-        engine.wait(port);
+        Self::wait(port);
         Some(engine)
     }
 
-    fn wait(&self, port: u16) {
+    fn wait(port: u16) {
         let patience = Instant::now() + Duration::from_secs(60);
         while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             assert!(Instant::now() < patience, "DynamoDB Local does not answer");
@@ -73,16 +73,18 @@ impl DynamoDbLocal {
     pub async fn store(&self, prefix: &str) -> DynamoStore {
         let template = Template::read(&local::template_path(), &parameters()).unwrap();
         let client = dynamodb::client(&self.url);
-        let named = |name: &str| format!("{prefix}-{name}");
+        let prefixed = |name: &str| format!("{prefix}-{name}");
         let mut tables = template.tables().unwrap();
-        tables.iter_mut().for_each(|table| table.name = named(&table.name));
+        for table in &mut tables {
+            table.name = prefixed(&table.name);
+        }
         dynamodb::create_tables(&client, &tables).await.unwrap();
         let names = Tables {
-            credentials: named("CredentialsTable"),
-            users: named("UsersTable"),
-            tickets: named("TicketsTable"),
-            auth_headers: named("AuthHeadersTable"),
-            applications: named("ApplicationsTable"),
+            credentials: prefixed("CredentialsTable"),
+            users: prefixed("UsersTable"),
+            tickets: prefixed("TicketsTable"),
+            auth_headers: prefixed("AuthHeadersTable"),
+            applications: prefixed("ApplicationsTable"),
         };
         DynamoStore::new(client, names, Arc::new(SystemRandom))
     }

@@ -10,10 +10,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemOutput;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
 
 use self::item::{Attributes, name, number};
 use crate::auth_header::{AuthHeader, AuthHeaderKey};
@@ -105,15 +104,18 @@ impl DynamoStore {
                 .delete_item()
                 .table_name(table)
                 .set_key(Some(key.clone()))
-                .return_values(ReturnValue::AllOld)
+                .condition_expression("attribute_exists(#pk)")
+                .expression_attribute_names("#pk", name::PK)
                 .customize()
                 .config_override(aws_sdk_dynamodb::config::Builder::new().retry_config(RetryConfig::disabled()))
                 .send()
                 .await;
             tries += 1;
             match result {
-                Ok(DeleteItemOutput { attributes: Some(_), .. }) => return Ok(Write::Done),
-                Ok(_) => return Ok(if unknown_fate { Write::Done } else { Write::Refused }),
+                Ok(_) => return Ok(Write::Done),
+                Err(SdkError::ServiceError(context)) if context.err().is_conditional_check_failed_exception() => {
+                    return Ok(if unknown_fate { Write::Done } else { Write::Refused });
+                }
                 Err(error) if tries >= DELETE_TRIES => return Err(unavailable("DeleteItem", error)),
                 Err(_) => unknown_fate = true,
             }

@@ -1,0 +1,92 @@
+//! Answers against the OpenAPI document: as much of JSON Schema as the document uses, and an error for anything else.
+
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value};
+use shared::api::Route;
+
+static DOCUMENT: LazyLock<Value> = LazyLock::new(shared::openapi::document);
+
+/// Whether the document knows such an answer. One thing is left out of it on purpose: the 404 for another method than
+/// the endpoint's, which no gateway passes on.
+pub fn check(route: &Route, status: u16, body: &Value) -> Result<(), String> {
+    let responses = &operation(route)["responses"];
+    let Some(response) = responses.get(status.to_string()) else {
+        return if status == 404 { Ok(()) } else { Err("the OpenAPI document knows no such status here".to_owned()) };
+    };
+    fits(&response["content"]["application/json"]["schema"], body)
+        .map_err(|flaw| format!("the OpenAPI document: {flaw}"))
+}
+
+/// The operation of an endpoint.
+#[must_use]
+pub fn operation(route: &Route) -> &'static Value {
+    &DOCUMENT["paths"][route.path][route.method.to_ascii_lowercase()]
+}
+
+/// Whether a value is as the schema says.
+pub fn fits(schema: &Value, value: &Value) -> Result<(), String> {
+    let schema = schema.as_object().ok_or("no schema")?;
+    for (keyword, rule) in schema {
+        match keyword.as_str() {
+            "$ref" => fits(target(rule)?, value)?,
+            "type" if !is_of(rule, value) => return Err(format!("{value} is not of type {rule}")),
+            "type" | "description" | "format" | "additionalProperties" | "propertyNames" => {}
+            "properties" => members(schema, rule, value)?,
+            "required" => {
+                let missing = rule.as_array().into_iter().flatten().find(|name| value.get(text(name)).is_none());
+                missing.map_or(Ok(()), |name| Err(format!("{name} is missing")))?;
+            }
+            "items" => value.as_array().into_iter().flatten().try_for_each(|item| fits(rule, item))?,
+            "minLength" | "maxLength" | "minimum" | "maximum" | "maxItems" => bounds(keyword, rule, value)?,
+            other => return Err(format!("tests/src/document.rs does not know {other}")),
+        }
+    }
+    Ok(())
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn target(reference: &Value) -> Result<&'static Value, String> {
+    let pointer = text(reference).strip_prefix('#').ok_or("a reference out of the document")?;
+    DOCUMENT.pointer(pointer).ok_or_else(|| format!("{reference} leads nowhere"))
+}
+
+fn is_of(rule: &Value, value: &Value) -> bool {
+    let is = |name: &Value| match text(name) {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        _ => false,
+    };
+    rule.as_array().map_or_else(|| is(rule), |names| names.iter().any(is))
+}
+
+/// Every member by its own schema; one that the schema does not name is as good as wrong here.
+fn members(schema: &Map<String, Value>, properties: &Value, value: &Value) -> Result<(), String> {
+    for (name, member) in value.as_object().into_iter().flatten() {
+        match (properties.get(name), schema.get("additionalProperties")) {
+            (Some(rule), _) | (None, Some(rule @ Value::Object(_))) => fits(rule, member)?,
+            (None, _) => return Err(format!("{name} is not in the schema")),
+        }
+    }
+    Ok(())
+}
+
+fn bounds(keyword: &str, rule: &Value, value: &Value) -> Result<(), String> {
+    let limit = rule.as_u64().ok_or("a limit that is no number")?;
+    let length = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
+    let size = match value {
+        Value::String(text) => length(text.chars().count()),
+        Value::Array(items) => length(items.len()),
+        other => other.as_u64().unwrap_or_default(),
+    };
+    let within = if keyword.starts_with("min") { size >= limit } else { size <= limit };
+    // Null is of its own type and has no bounds.
+    if within || value.is_null() { Ok(()) } else { Err(format!("{value} breaks {keyword} {limit}")) }
+}
