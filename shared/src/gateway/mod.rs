@@ -37,11 +37,12 @@ pub trait Endpoint: Send + Sync + 'static {
 /// Serves an endpoint until the environment ends.
 pub async fn serve<E: Endpoint>(endpoint: E) -> Result<(), Error> {
     let endpoint = Arc::new(endpoint);
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| {
+    let served = lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| {
         let endpoint = Arc::clone(&endpoint);
         async move { Ok::<_, std::convert::Infallible>(handle(&*endpoint, event.payload).await) }
-    }))
-    .await
+    }));
+    // On the heap, where it does not fill the stack of `main`.
+    Box::pin(served).await
 }
 
 /// Answers one event: what [`serve`] does with each, and what tests call.
