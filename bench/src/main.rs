@@ -107,7 +107,9 @@ async fn run(arguments: &Arguments) -> Result<(), Error> {
     let names = names(&arguments.functions)?;
     let progress = Progress::on_stderr();
     let stack = Stack::start().await?;
-    functions::build(&stack.functions()?, Profile::Release, progress)?;
+    let mut wanted = stack.functions()?;
+    wanted.retain(|function| names.contains(&function.binary.as_str()));
+    functions::build(&wanted, Profile::Release, progress)?;
     let amount = Amount { starts: arguments.starts, invocations: arguments.invocations };
     let machine = machine::describe();
     let report = Report::new(machine, amount, &measure::all(&stack, &names, amount, progress).await?);

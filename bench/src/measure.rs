@@ -14,6 +14,10 @@ use crate::process::{Process, on_cpu};
 use crate::stack::Stack;
 use crate::{Error, recorder};
 
+/// Bare hashes for each start of a function that hashes. They go before its invocations and not between them, where they
+/// would drive its memory out of the processor's caches.
+const HASHES: usize = 8;
+
 /// A function that hashes gets this part of the invocations.
 const HASHING_PART: u32 = 4;
 
@@ -50,7 +54,7 @@ pub struct Series {
     pub store: Vec<Duration>,
     /// Time on a processor for each of these.
     pub cpu: Vec<Duration>,
-    /// Before each of these, a bare password hash, where the function makes one.
+    /// A bare password hash, where the function makes one.
     pub hash: Vec<Duration>,
     /// Time on a processor for it.
     pub hash_cpu: Vec<Duration>,
@@ -90,6 +94,9 @@ async fn one_start(
     series: &mut Series,
 ) -> Result<(), Error> {
     let plan = Plan::of(name);
+    if plan.beside_hash.is_some() {
+        hash(hasher, series)?;
+    }
     let event = stack.event(name).await?;
     let (mut process, init) = Process::start(name, &series.binary, &stack.environment).await?;
     series.init.push(init);
@@ -99,11 +106,6 @@ async fn one_start(
     let invocations = amount.invocations / if plan.beside_hash.is_some() { HASHING_PART } else { 1 };
     for _ in 0..invocations.div_ceil(amount.starts) {
         let event = stack.event(name).await?;
-        if plan.beside_hash.is_some() {
-            let (whole, cpu) = hash(hasher)?;
-            series.hash.push(whole);
-            series.hash_cpu.push(cpu);
-        }
         let (_, cpu) = (stack.recorder.take(), process.cpu());
         series.warm.push(process.invoke(event).await?);
         series.cpu.push(process.cpu().saturating_sub(cpu));
@@ -133,13 +135,18 @@ async fn slow_trips(stack: &Stack, name: &str, process: &mut Process) -> Result<
     Ok(plan::show(trips.into_iter().map(|trip| trip.into_iter().map(|call| call.operation).collect())))
 }
 
-/// The hash alone, and its time on a processor; in memory that an earlier one has used, as in a warm function.
-fn hash(hasher: &Hasher) -> Result<(Duration, Duration), Error> {
+/// The hash alone, in memory that an earlier one has used, as in a warm function.
+fn hash(hasher: &Hasher, series: &mut Series) -> Result<(), Error> {
     let password = Password::from_input("correct horse battery staple").ok_or(Error::Event("a password"))?;
     let cpu = || on_cpu(Path::new("/proc/thread-self/schedstat"));
-    let (start, before) = (Instant::now(), cpu());
     hasher.hash(&password, &SystemRandom)?;
-    Ok((start.elapsed(), cpu().saturating_sub(before)))
+    for _ in 0..HASHES {
+        let (start, before) = (Instant::now(), cpu());
+        hasher.hash(&password, &SystemRandom)?;
+        series.hash.push(start.elapsed());
+        series.hash_cpu.push(cpu().saturating_sub(before));
+    }
+    Ok(())
 }
 
 /// Where cargo puts release binaries: beside the folder of this very program, or the same.

@@ -16,7 +16,7 @@ const READ: &[&str] = &["BatchGetItem"];
 const PLANS: &[Plan] = &[
     hashing("user-login", &[READ, READ, &["PutItem", "UpdateItem"]]),
     plan("user-logout", &[READ, &["DeleteItem"]]),
-    plan("authheader-add", &[READ, &["PutItem"]]),
+    plan("authheader-add", &[&["BatchGetItem", "Query"], &["PutItem"]]),
     plan("authheader-list", &[READ, &["Query"]]),
     plan("authheader-delete", &[READ, &["DeleteItem"]]),
     hashing("ticket-authenticate", &[READ, READ, &["PutItem", "UpdateItem"]]),

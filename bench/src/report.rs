@@ -134,10 +134,8 @@ impl Row {
     fn new(function: &'static str, series: &Series) -> Self {
         let plan = Plan::of(function);
         let hashes = plan.beside_hash.is_some();
-        // Each request is compared with the hash that was made just before it, in the same weather.
-        let hashes_before = series.hash.iter().copied().chain(std::iter::repeat(Duration::ZERO));
-        let parts = series.warm.iter().zip(&series.store).zip(hashes_before);
-        let own: Vec<_> = parts.map(|((whole, store), hash)| in_ms(whole) - in_ms(store) - in_ms(&hash)).collect();
+        let beside = series.warm.iter().zip(&series.store).map(|(whole, store)| whole.saturating_sub(*store));
+        let beside: Vec<_> = beside.collect();
         Self {
             function,
             hashes,
@@ -150,7 +148,7 @@ impl Row {
             first_ms: ms(&series.first, 50),
             median_ms: ms(&series.warm, 50),
             p99_ms: ms(&series.warm, 99),
-            own_ms: percentile(&own, 50),
+            own_ms: ms(&beside, 50) - ms(&series.hash, 50),
             cpu_ms: ms(&series.cpu, 50),
             as_planned: plan.trips() == series.trips,
             store_calls: series.trips.clone(),

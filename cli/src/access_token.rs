@@ -59,7 +59,17 @@ pub async fn list(connection: &Connection) -> Result<Answer, Failure> {
 }
 
 pub async fn delete(connection: &Connection, which: Secret) -> Result<Answer, Failure> {
-    let which = if which.expose_secret() == "-" { read_line(io::stdin().lock())? } else { which };
+    let which = match which.expose_secret() {
+        "-" => read_line(io::stdin().lock())?,
+        // Everybody on the machine can read the arguments of a process.
+        text if text.starts_with(AccessToken::PREFIX) => {
+            return Err(Failure::invalid(
+                "token",
+                "must not be an argument: give its id, or - and the token on standard input",
+            ));
+        }
+        _ => which,
+    };
     let store = connection.store();
     let Some(token) = find(&store, which.expose_secret()).await? else { return Err(not_found()) };
     match store.delete_access_token(token.digest).await? {

@@ -208,8 +208,8 @@ pub enum AccessTokenCommand {
     /// Delete an access token: no application gets in with it any more
     #[command(after_help = ACCESS_TOKEN_DELETE)]
     Delete {
-        /// Its id from the list, or the token itself; - reads either from standard input, which leaves no trace
-        /// of a token in the shell's history
+        /// Its id from the list; - reads the id or the token itself from standard input, where neither the shell's
+        /// history nor the list of processes shows it
         #[arg(value_name = "ID|TOKEN|-", value_parser = text::secret, allow_hyphen_values = true)]
         which: Secret,
     },

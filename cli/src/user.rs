@@ -99,8 +99,8 @@ fn user(connection: &Connection, new: NewUser) -> Result<User, Failure> {
         attributes,
         created: now,
         modified: now,
-        session_epoch: 0,
-        key_epoch: 0,
+        session_epoch: User::first_epoch(now),
+        key_epoch: User::first_epoch(now),
     })
 }
 

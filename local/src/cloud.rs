@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -82,6 +82,8 @@ impl Folder {
     pub fn take(path: &Path) -> Result<Self, Error> {
         let failed = |path: &Path, source| Error::Folder { path: path.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| failed(path, source))?;
+        // One that was there may be open to everybody, and there will be password hashes in it.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(|source| failed(path, source))?;
         let name = path.join("lock");
         let lock = File::options().write(true).create(true).truncate(false).open(&name);
         let lock = lock.map_err(|source| failed(&name, source))?;

@@ -222,8 +222,8 @@ fn user(id: UserId, tenant: TenantName, name: UserName, now: Timestamp) -> User 
         attributes: BTreeMap::new(),
         created: now,
         modified: now,
-        session_epoch: 0,
-        key_epoch: 0,
+        session_epoch: User::first_epoch(now),
+        key_epoch: User::first_epoch(now),
     }
 }
 

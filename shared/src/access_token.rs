@@ -91,10 +91,13 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
+    /// What every access token that we made starts with; existing ones may have any form.
+    pub const PREFIX: &str = "osa_";
+
     /// Makes the text of a new access token: `osa_` and 256 random bits in base 62.
     #[must_use]
     pub fn generate(random: &dyn Random) -> Token {
-        Token::new(format!("osa_{}", base62::encode(&random.bytes::<32>())))
+        Token::new(format!("{}{}", Self::PREFIX, base62::encode(&random.bytes::<32>())))
     }
 
     /// Whether a text may be looked up as an access token at all: existing clients bring UUIDs and other forms of

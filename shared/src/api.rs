@@ -209,9 +209,6 @@ pub struct ListedAuthHeader {
     /// When it ends by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
-    /// When it was last used.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_used: Option<String>,
     /// What it is limited to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,

@@ -66,8 +66,6 @@ pub struct AuthHeader {
     pub created: Timestamp,
     /// When it ends by itself, if ever.
     pub expires: Option<Timestamp>,
-    /// When it was last used, within five minutes.
-    pub last_used: Option<Timestamp>,
     /// What it is limited to; the meaning of a scope belongs to the applications.
     pub scopes: Vec<String>,
     /// The user's [`User::key_epoch`] at creation.
@@ -106,7 +104,6 @@ impl AuthHeader {
             display: display_form(token.expose_secret()),
             created: now,
             expires: choices.expires,
-            last_used: None,
             scopes: choices.scopes,
             epoch: user.key_epoch,
         };

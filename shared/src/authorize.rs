@@ -43,7 +43,12 @@ pub struct Session {
 impl<S: Store> Verifier<S> {
     /// The caller by the JWT in `Authorization`, which must come from a login.
     pub async fn login(&self, request: &Request) -> Result<Session, Problem> {
-        let session = self.jwt(request).await?;
+        self.login_of(&self.verify(request).await?).await
+    }
+
+    /// The caller by a JWT that was verified, which must come from a login.
+    pub async fn login_of(&self, verified: &Verified) -> Result<Session, Problem> {
+        let session = self.jwt_of(verified).await?;
         match session.ticket.origin {
             Origin::Login => Ok(session),
             Origin::Profile | Origin::Ticket => Err(Problem::NotFromLogin),
@@ -52,10 +57,13 @@ impl<S: Store> Verifier<S> {
 
     /// The caller by the JWT in `Authorization`, whatever minted it.
     pub async fn jwt(&self, request: &Request) -> Result<Session, Problem> {
-        let verified = self.verify(request).await?;
+        self.jwt_of(&self.verify(request).await?).await
+    }
+
+    async fn jwt_of(&self, verified: &Verified) -> Result<Session, Problem> {
         let wanted =
             Lookup { ticket: Some(verified.ticket_key()), users: vec![verified.user.clone()], ..Lookup::default() };
-        self.session(&verified, self.store.lookup(wanted).await?)
+        self.session(verified, self.store.lookup(wanted).await?)
     }
 
     /// Form, signature and claims of the JWT in `Authorization`; whether its ticket lives is for [`Self::session`].
@@ -91,6 +99,8 @@ impl<S: Store> Verifier<S> {
         let Some(text) = request.credential("x-authorization")? else {
             return self.jwt(request).await.map(|session| session.user);
         };
+        // Looked at even though it does not decide, so that a doubled one is refused.
+        request.credential("authorization")?;
         let key = AuthHeaderKey::of(text).ok_or(Problem::Unauthenticated)?;
         let wanted = Lookup { users: vec![key.user.clone()], auth_header: Some(key.clone()), ..Lookup::default() };
         let found = self.store.lookup(wanted).await?;
@@ -137,12 +147,10 @@ impl Presented {
         Self(AccessToken::is_well_formed(text).then(|| Token::new(text.to_owned()).digest()))
     }
 
-    /// A lookup of the access token together with the ticket that a client named and its user. What can't be a ticket
-    /// is not looked for.
+    /// A lookup of the access token together with the ticket that a client named. What can't be a ticket is not looked
+    /// for.
     pub fn with_ticket(&self, text: &str) -> Result<Lookup, Problem> {
-        let ticket = TicketKey::of(text);
-        let users = ticket.iter().map(|key| key.user.clone()).collect();
-        Ok(Lookup { access_token: Some(self.digest()?), ticket, users, ..Lookup::default() })
+        Ok(Lookup { access_token: Some(self.digest()?), ticket: TicketKey::of(text), ..Lookup::default() })
     }
 
     /// What to look up.
@@ -169,14 +177,22 @@ pub fn demand(token: &AccessToken, actions: &[Action], tenant: &str) -> Result<(
     });
     match lacking {
         None => Ok(()),
-        Some(action) => {
-            let tenant = if name.is_some() { tenant.to_owned() } else { String::new() };
-            Err(Problem::ActionDenied { action: *action, tenant })
-        }
+        Some(action) => Err(Problem::ActionDenied { action: *action, tenant: tenant.to_owned() }),
     }
 }
 
+/// The ticket that was found, for an application that manages tickets: `None` for one of a tenant that it has nothing to
+/// do with, or that no application was ever given; refused where it knows the tenant without managing its tickets.
+pub fn managed_ticket(token: &AccessToken, found: Option<Ticket>) -> Result<Option<Ticket>, Problem> {
+    demand_somewhere(token, Action::ManageTickets)?;
+    let Some(ticket) = found.filter(|ticket| ticket.origin == Origin::Ticket && token.knows(&ticket.tenant)) else {
+        return Ok(None);
+    };
+    demand(token, &[Action::ManageTickets], ticket.tenant.as_str())?;
+    Ok(Some(ticket))
+}
+
 /// Refuses an application that lacks `action` on every tenant there is, before it is told whether something exists.
-pub fn demand_somewhere(token: &AccessToken, action: Action) -> Result<(), Problem> {
+fn demand_somewhere(token: &AccessToken, action: Action) -> Result<(), Problem> {
     if token.allows_somewhere(action) { Ok(()) } else { Err(Problem::ActionDenied { action, tenant: "*".to_owned() }) }
 }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
-use crate::keyring::{KeySource, Keyring, KeyringError};
+use crate::keyring::{KeySetError, KeySource, Keyring, KeyringError};
 use crate::random::SystemRandom;
 use crate::store::dynamo::DynamoStore;
 
@@ -86,7 +86,8 @@ fn environment(name: &'static str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// At most three tries, so that a request that meets an outage is answered within three seconds.
+/// At most three tries in one and a half seconds, so that a request that meets an outage is answered in three, and one
+/// that meets it at every step long before the function's own time is over.
 fn retries() -> RetryConfig {
     RetryConfig::standard()
         .with_max_attempts(3)
@@ -96,9 +97,9 @@ fn retries() -> RetryConfig {
 
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(Duration::from_millis(700))
-        .operation_attempt_timeout(Duration::from_millis(1200))
-        .operation_timeout(Duration::from_millis(2500))
+        .connect_timeout(Duration::from_millis(500))
+        .operation_attempt_timeout(Duration::from_millis(700))
+        .operation_timeout(Duration::from_millis(1500))
         .build()
 }
 
@@ -116,10 +117,7 @@ impl KeySource for SecretsManager {
             // The stage is always named: a service that is asked for "the" value may answer another one.
             let request = self.client.get_secret_value().secret_id(&self.id).version_stage("AWSCURRENT");
             let output = request.send().await.map_err(|error| KeyringError::Unreachable(Box::new(error)))?;
-            output
-                .secret_string
-                .map(Zeroizing::new)
-                .ok_or_else(|| KeyringError::Unreachable("the secret holds no text".into()))
+            output.secret_string.map(Zeroizing::new).ok_or(KeyringError::Unusable(KeySetError::Malformed))
         })
     }
 }

@@ -119,7 +119,12 @@ impl Config {
 /// An issuer is a URL without query, fragment or final slash (OpenID Connect Discovery 1.0, section 3); plain HTTP only
 /// for this machine.
 fn issuer(text: &str) -> Result<String, ConfigError> {
-    let local = ["http://127.0.0.1", "http://localhost"].iter().any(|prefix| text.starts_with(prefix));
+    let on_this_machine = |host: &&str| {
+        text.strip_prefix("http://")
+            .and_then(|rest| rest.strip_prefix(*host))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+    };
+    let local = ["127.0.0.1", "localhost"].iter().any(|host| on_this_machine(host));
     let valid = (text.starts_with("https://") && text.len() > 8 || local)
         && !text.ends_with('/')
         && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'"' | b'\\'));
@@ -159,6 +164,7 @@ mod tests {
     fn a_setting_that_would_weaken_the_stack_is_refused() {
         for (name, value) in [
             ("OSTIARY_ISSUER", "http://auth.example.com"),
+            ("OSTIARY_ISSUER", "http://localhost.example.com"),
             ("OSTIARY_ISSUER", "https://"),
             ("OSTIARY_ISSUER", "https://a/?b"),
             ("OSTIARY_LOGIN_JWT_SECONDS", "0"),

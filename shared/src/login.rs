@@ -57,13 +57,13 @@ impl<S: Store> Login<S> {
         origin: Origin,
         limits: Limits,
     ) -> Result<LoggedIn, Problem> {
-        let id = found.as_ref().map_or_else(UserId::nobody, |credential| credential.user.clone());
+        let id = found.as_ref().map_or_else(|| UserId::nobody(name.name()), |credential| credential.user.clone());
         let phc = found.as_ref().and_then(|credential| credential.phc.clone());
         let (verdict, profile) = tokio::join!(
             password::verify(&self.hasher, password.clone(), phc),
             self.store.lookup(Lookup { users: vec![id.clone()], ..Lookup::default() }),
         );
-        let profile = profile?;
+        let (verdict, profile) = (verdict.map_err(|_| Problem::Internal("a password was not checked"))?, profile?);
         let now = self.clock.now();
         let judged = match (found, profile.user(&id)) {
             (Some(credential), Some(user)) if verdict.matches => judge(&credential, user, now).map(|()| credential),

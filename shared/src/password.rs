@@ -48,6 +48,14 @@ impl Cost {
             && (1..=MAX_PARALLELISM).contains(&self.parallelism)
     }
 
+    /// What is left of this cost after the work of `done`: memory passes, rounded up to whole ones.
+    fn beyond(self, done: Self) -> Option<Self> {
+        let passes = |cost: Self| u64::from(cost.memory_kib) * u64::from(cost.iterations);
+        let missing = passes(self).checked_sub(passes(done)).filter(|missing| *missing > 0)?;
+        let iterations = u32::try_from(missing.div_ceil(u64::from(self.memory_kib))).ok()?;
+        Some(Self { iterations, ..self })
+    }
+
     fn params(self) -> Result<Params, PasswordError> {
         Params::new(self.memory_kib, self.iterations, self.parallelism, Some(OUTPUT_BYTES))
             .map_err(|_| PasswordError::Unusable)
@@ -78,6 +86,9 @@ pub enum PasswordError {
     /// Malformed, of an unknown algorithm, or dearer than this crate is willing to compute.
     #[error("the stored password hash is malformed or beyond the bounds")]
     Unusable,
+    /// The derivation did not come to its end: nobody knows whether the password is right.
+    #[error("the password could not be checked")]
+    Interrupted,
 }
 
 /// What checking a password found.
@@ -147,29 +158,35 @@ impl Hasher {
     }
 
     /// Checks a password against a stored hash. Without one (no such account, no password set) or with one that can't
-    /// be used, it works as long and says no; the second is logged, since it means damaged data.
-    pub fn verify(&self, password: &Password, stored: Option<&Phc>) -> Verdict {
+    /// be used, it works as long and says no; the second is logged, since it means damaged data. A wrong password for a
+    /// hash that is cheaper than what is configured costs the difference too, so that raised parameters don't tell old
+    /// accounts from unknown ones. An error means that nothing was found out.
+    pub fn verify(&self, password: &Password, stored: Option<&Phc>) -> Result<Verdict, PasswordError> {
         let parsed = stored.map(Stored::parse);
         if let Some(Err(error)) = &parsed {
             tracing::error!(%error, "a stored password hash was refused");
         }
         let Some(Ok(stored)) = parsed else {
-            let mut output = [0; OUTPUT_BYTES];
-            let worked =
-                self.derive(Algorithm::Argon2id, Version::V0x13, self.cost, password, &[0; SALT_BYTES], &mut output);
-            debug_assert!(worked.is_ok());
-            return Verdict { matches: false, outdated: false };
+            self.work(password, self.cost)?;
+            return Ok(Verdict { matches: false, outdated: false });
         };
         let mut output = vec![0; stored.output.len()];
-        let matches = self
-            .derive(stored.algorithm, stored.version, stored.cost, password, stored.salt.as_ref(), &mut output)
-            .is_ok()
-            && verify_slices_are_equal(&output, stored.output.as_bytes()).is_ok();
+        self.derive(stored.algorithm, stored.version, stored.cost, password, stored.salt.as_ref(), &mut output)?;
+        let matches = verify_slices_are_equal(&output, stored.output.as_bytes()).is_ok();
+        if let (false, Some(missing)) = (matches, self.cost.beyond(stored.cost)) {
+            self.work(password, missing)?;
+        }
         let outdated = stored.algorithm != Algorithm::Argon2id
             || stored.version != Version::V0x13
             || stored.cost.memory_kib < self.cost.memory_kib
             || stored.cost.iterations < self.cost.iterations;
-        Verdict { matches, outdated }
+        Ok(Verdict { matches, outdated })
+    }
+
+    /// Does the work of a derivation for its time alone.
+    fn work(&self, password: &Password, cost: Cost) -> Result<(), PasswordError> {
+        let mut output = [0; OUTPUT_BYTES];
+        self.derive(Algorithm::Argon2id, Version::V0x13, cost, password, &[0; SALT_BYTES], &mut output)
     }
 
     fn derive(
@@ -201,10 +218,10 @@ impl Hasher {
 }
 
 /// [`Hasher::verify`] off the reactor's thread, so that a read can run beside it.
-pub async fn verify(hasher: &Arc<Hasher>, password: Password, stored: Option<Phc>) -> Verdict {
+pub async fn verify(hasher: &Arc<Hasher>, password: Password, stored: Option<Phc>) -> Result<Verdict, PasswordError> {
     let hasher = Arc::clone(hasher);
-    let refused = Verdict { matches: false, outdated: false };
-    tokio::task::spawn_blocking(move || hasher.verify(&password, stored.as_ref())).await.unwrap_or(refused)
+    let verdict = tokio::task::spawn_blocking(move || hasher.verify(&password, stored.as_ref())).await;
+    verdict.unwrap_or(Err(PasswordError::Interrupted))
 }
 
 #[cfg(test)]
@@ -223,13 +240,13 @@ mod tests {
         let hasher = Hasher::new(SMALL).unwrap();
         let phc = hasher.hash(&password("correct horse battery"), &SeededRandom::new(1)).unwrap();
         assert!(phc.expose_secret().starts_with("$argon2id$v=19$m=32,t=1,p=1$"));
-        assert!(hasher.verify(&password("correct horse battery"), Some(&phc)).matches);
+        assert!(hasher.verify(&password("correct horse battery"), Some(&phc)).unwrap().matches);
         for wrong in
             ["", "correct horse batterx", "correct horse batter", "correct horse battery ", "Correct horse battery"]
         {
-            assert!(!hasher.verify(&password(wrong), Some(&phc)).matches, "{wrong}");
+            assert!(!hasher.verify(&password(wrong), Some(&phc)).unwrap().matches, "{wrong}");
         }
-        assert!(!hasher.verify(&password("correct horse battery"), None).matches);
+        assert!(!hasher.verify(&password("correct horse battery"), None).unwrap().matches);
     }
 
     /// From the reference implementation's test suite: argon2id, version 19, m = 2^16 KiB, t = 2, p = 1.
@@ -238,7 +255,7 @@ mod tests {
         let phc = Phc::from_stored(
             "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc".to_owned(),
         );
-        let verdict = Hasher::new(SMALL).unwrap().verify(&password("password"), Some(&phc));
+        let verdict = Hasher::new(SMALL).unwrap().verify(&password("password"), Some(&phc)).unwrap();
         assert_eq!(verdict, Verdict { matches: true, outdated: false });
     }
 
@@ -247,9 +264,19 @@ mod tests {
         let weak = Hasher::new(SMALL).unwrap();
         let strong = Hasher::new(Cost { iterations: 2, ..SMALL }).unwrap();
         let phc = weak.hash(&password("correct horse battery"), &SeededRandom::new(1)).unwrap();
-        assert!(strong.verify(&password("correct horse battery"), Some(&phc)).outdated);
+        assert!(strong.verify(&password("correct horse battery"), Some(&phc)).unwrap().outdated);
         let phc = strong.hash(&password("correct horse battery"), &SeededRandom::new(1)).unwrap();
-        assert!(!weak.verify(&password("correct horse battery"), Some(&phc)).outdated);
+        assert!(!weak.verify(&password("correct horse battery"), Some(&phc)).unwrap().outdated);
+    }
+
+    #[test]
+    fn a_wrong_password_costs_the_configured_work_whatever_is_stored() {
+        let cost = |memory_kib, iterations| Cost { memory_kib, iterations, parallelism: 1 };
+        assert_eq!(cost(64, 2).beyond(cost(64, 1)), Some(cost(64, 1)));
+        assert_eq!(cost(64, 2).beyond(cost(32, 2)), Some(cost(64, 1)));
+        assert_eq!(cost(64, 3).beyond(cost(16, 1)), Some(cost(64, 3)));
+        assert_eq!(cost(64, 2).beyond(cost(64, 2)), None);
+        assert_eq!(cost(64, 2).beyond(cost(128, 2)), None);
     }
 
     #[test]
@@ -269,7 +296,13 @@ mod tests {
             "\u{130}$\u{200b}".to_owned(),
         ] {
             assert!(Stored::parse(&Phc::from_stored(bad.clone())).is_err(), "{bad}");
-            assert!(!Hasher::new(SMALL).unwrap().verify(&password("password"), Some(&Phc::from_stored(bad))).matches);
+            assert!(
+                !Hasher::new(SMALL)
+                    .unwrap()
+                    .verify(&password("password"), Some(&Phc::from_stored(bad)))
+                    .unwrap()
+                    .matches
+            );
         }
     }
 

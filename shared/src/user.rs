@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::random::Random;
+use crate::secret::Digest;
 use crate::tenant::TenantName;
 
 /// A user's id: a UUID when we made it, otherwise what an import brought: 1 to 48 of `A-Z a-z 0-9 _ -`.
@@ -28,10 +29,11 @@ impl UserId {
         valid.then(|| Self(text.to_owned()))
     }
 
-    /// Stands for "nobody" where an unknown user must cost the same store call as a known one: no id parses to it.
+    /// Stands for "nobody" where an unknown user must cost the same store call as a known one: no id parses to it. Each
+    /// `occasion` has a nobody of its own, since one for all would be the store's busiest key.
     #[must_use]
-    pub fn nobody() -> Self {
-        Self("*".to_owned())
+    pub fn nobody(occasion: &str) -> Self {
+        Self(format!("*{}", Digest::of(occasion.as_bytes()).to_base64url()))
     }
 
     /// The id.
@@ -113,18 +115,11 @@ impl Email {
     /// Reads an address; `None` when it breaks [`Self::RULE`]. Whether it takes mail is for verification to find out.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (local, domain) = text.split_once('@')?;
-        let valid = text.len() <= 254
-            && !local.is_empty()
-            && !domain.is_empty()
-            && !domain.contains('@')
-            && !domain.starts_with('.')
-            && !domain.ends_with('.')
-            && !text.chars().any(|c| is_forbidden(c) || matches!(c, ',' | ';' | '<' | '>'));
-        if !valid {
+        if text.len() > MAX_EMAIL_BYTES {
             return None;
         }
-        Some(Self { display: text.nfc().collect(), canonical: canonical(text)? })
+        let canonical = canonical(text)?;
+        (is_address(text) && is_address(&canonical)).then(|| Self { display: text.nfc().collect(), canonical })
     }
 
     /// As given.
@@ -140,12 +135,26 @@ impl Email {
     }
 }
 
+const MAX_EMAIL_BYTES: usize = 254;
+
+fn is_address(text: &str) -> bool {
+    let Some((local, domain)) = text.split_once('@') else { return false };
+    text.len() <= MAX_EMAIL_BYTES
+        && !local.is_empty()
+        && !domain.is_empty()
+        && !domain.contains('@')
+        && !domain.starts_with('.')
+        && !domain.ends_with('.')
+        && !text.chars().any(|c| is_forbidden(c) || matches!(c, ',' | ';' | '<' | '>'))
+}
+
 /// The one spelling that case, composition, width and the dotted capital I of Turkish all lead to. `None` when folding
 /// has no fixed point, so that a stored form always folds to itself.
 fn canonical(text: &str) -> Option<String> {
     let fold = |s: &str| {
-        let lower: String = s.nfkc().flat_map(char::to_lowercase).nfkc().collect();
-        lower.replace("i\u{307}", "i")
+        // Upper case first: it joins what lower case alone keeps apart, such as the two small sigmas, or \u{df} and ss.
+        let folded: String = s.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect();
+        folded.replace("i\u{307}", "i")
     };
     let once = fold(text);
     let twice = fold(&once);
@@ -161,6 +170,8 @@ fn is_forbidden(c: char) -> bool {
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{3164}' | '\u{e000}'..='\u{f8ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{600}'..='\u{605}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{2800}'
+            | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
             | '\u{fff0}'..='\u{ffff}' | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}')
 }
 
@@ -200,6 +211,13 @@ impl User {
     /// The role whose bearer administers its tenant.
     pub const TENANT_ADMIN: &str = "tenant-admin";
 
+    /// Where the epochs of a user made at `created` start: above those of any earlier user of the same id, so that
+    /// nothing that one left behind fits.
+    #[must_use]
+    pub fn first_epoch(created: Timestamp) -> u64 {
+        u64::try_from(created.as_millis()).unwrap_or_default()
+    }
+
     /// Whether it administers its tenant.
     #[must_use]
     pub fn is_tenant_admin(&self) -> bool {
@@ -226,6 +244,9 @@ mod tests {
             ("\u{130}lker", "ilker"),
             ("STRASSE", "strasse"),
             ("\u{212a}elvin", "kelvin"),
+            ("\u{3bd}\u{3b9}\u{3ba}\u{3bf}\u{3c2}", "\u{39d}\u{399}\u{39a}\u{39f}\u{3a3}"),
+            ("stra\u{df}e", "STRASSE"),
+            ("\u{131}lker", "ILKER"),
         ] {
             assert_eq!(canonical_name(one), canonical_name(other), "{one} {other}");
             assert!(canonical_name(one).is_some());
@@ -234,16 +255,45 @@ mod tests {
 
     #[test]
     fn invisible_and_separating_characters_are_refused() {
-        for name in
-            ["", " ", "a b", "a/b", "a\u{200b}", "\u{feff}a", "a\u{202e}b", "a\0", "a\n", "\u{e000}", "\u{ff0f}x"]
-        {
+        for name in [
+            "",
+            " ",
+            "a b",
+            "a/b",
+            "a\u{200b}",
+            "\u{feff}a",
+            "a\u{202e}b",
+            "a\0",
+            "a\n",
+            "\u{e000}",
+            "\u{ff0f}x",
+            "a\u{1d173}",
+            "a\u{1bca0}",
+            "a\u{2800}",
+        ] {
             assert_eq!(canonical_name(name), None, "{name:?}");
         }
     }
 
     #[test]
     fn several_at_signs_are_no_address() {
-        for bad in ["", "a", "@", "a@", "@b", "a@b@c", "a@.b", "a@b.", "a b@c", "a@b,c@d", "<a@b>", "a\u{200b}@b"] {
+        for bad in [
+            "",
+            "a",
+            "@",
+            "a@",
+            "@b",
+            "a@b@c",
+            "a@.b",
+            "a@b.",
+            "a b@c",
+            "a@b,c@d",
+            "<a@b>",
+            "a\u{200b}@b",
+            "a\u{ff20}b@c",
+            "a@b\u{2024}",
+            "\u{b4}x@b",
+        ] {
             assert!(Email::parse(bad).is_none(), "{bad:?}");
         }
         assert_eq!(Email::parse("John@Example.COM").unwrap().canonical(), "john@example.com");
@@ -251,7 +301,7 @@ mod tests {
 
     #[test]
     fn nobody_is_not_an_id_that_can_be_sent() {
-        assert_eq!(UserId::parse(UserId::nobody().as_str()), None);
+        assert_eq!(UserId::parse(UserId::nobody("test").as_str()), None);
     }
 
     proptest! {

@@ -260,7 +260,7 @@ const PERMISSIONS: &[(&str, &[Right])] = &[
     ]),
     ("authheader-add", &[
         ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem"]),
-        ("AuthHeadersTable", &["dynamodb:PutItem"]), SECRET,
+        ("AuthHeadersTable", &["dynamodb:PutItem", "dynamodb:Query"]), SECRET,
     ]),
     ("authheader-list", &[
         ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem"]),
@@ -279,7 +279,7 @@ const PERMISSIONS: &[(&str, &[Right])] = &[
         ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]),
     ]),
     ("ticket-invalidate", &[
-        ("ApplicationsTable", &["dynamodb:BatchGetItem"]), ("UsersTable", &["dynamodb:BatchGetItem"]),
+        ("ApplicationsTable", &["dynamodb:BatchGetItem"]),
         ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:DeleteItem"]),
     ]),
     ("profile-authenticate", &[

@@ -270,3 +270,44 @@ async fn the_unspoilt_requests_reach_the_store() {
         assert!(!world.stack.store.take_calls().is_empty(), "{name}");
     }
 }
+
+/// The stack's ceiling holds for whoever asks for more, and for whoever asks for nothing in particular.
+#[tokio::test]
+async fn no_profile_jwt_outlives_the_stack_s_ceiling() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    let mut world = World::new().await;
+    let mut lifetimes = world.stack.config.lifetimes;
+    lifetimes.profile_jwt_max = std::time::Duration::from_secs(600);
+    let (verifier, random) = (tests::world::verifier(&world.stack), std::sync::Arc::clone(&world.stack.random));
+    world.replace(profile_authenticate::ProfileAuthenticate { verifier, random, lifetimes });
+    for (body, seconds) in [(json!({}), 600), (json!({ "duration": 86_400 }), 600), (json!({ "duration": 60 }), 60)] {
+        let call = Call::to("profile-authenticate").id(world.demo.id());
+        let call = call.header("x-api-key", &world.applications.full).json(&body);
+        let jwt = tests::world::member(&world.send(&call).await, "jwt");
+        let claims = URL_SAFE_NO_PAD.decode(jwt.split('.').nth(1).unwrap()).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+        assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), seconds, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_has_more_auth_headers_than_a_list_can_hold() {
+    use shared::auth_header::{AuthHeader, Choices};
+    use shared::store::Store as _;
+
+    let world = World::new().await;
+    let jwt = world.jwt(&world.demo).await;
+    for _ in 0..1000 {
+        let choices = Choices { name: "n".repeat(256), scopes: vec!["s".repeat(64); 16], ..Choices::default() };
+        let now = world.demo.user.created;
+        let (header, _) = AuthHeader::issue(&world.demo.user, choices, now, &*world.stack.random);
+        let _ = world.stack.store.create_auth_header(&header).await.unwrap();
+    }
+    let add = Call::to("authheader-add").bearer(&jwt).json(&json!({ "name": "one too many" }));
+    assert_eq!(world.send(&add).await.status(), 400);
+    let list = world.send(&Call::to("authheader-list").bearer(&jwt)).await;
+    assert_eq!(list.status(), 200);
+    assert!(list.body().len() < 5_000_000, "a function's answer holds six megabytes");
+}

@@ -174,3 +174,36 @@ async fn the_same_name_in_two_tenants_is_two_accounts() {
         assert_eq!(response.status(), if id.is_some() { 200 } else { 401 }, "{name}");
     }
 }
+
+/// What an application may not do where it is known is told; where it is not, nothing is.
+#[tokio::test]
+async fn an_application_that_knows_a_tenant_is_told_what_it_lacks_there() {
+    use shared::access_token::{AccessToken, Action, TenantPermission};
+    use shared::store::Administration as _;
+
+    let world = World::new().await;
+    let text = AccessToken::generate(&*world.stack.random);
+    let permission = |account: &tests::Account, actions| TenantPermission {
+        tenant: Some(account.user.tenant.clone()),
+        actions: Some(actions),
+    };
+    let token = AccessToken {
+        digest: text.digest(),
+        application: "reader".to_owned(),
+        master: false,
+        permissions: vec![
+            permission(&world.demo, vec![Action::ReadTenant]),
+            permission(&world.other, vec![Action::ManageTickets]),
+        ],
+        expires: None,
+        created: world.demo.user.created,
+    };
+    let _ = world.stack.store.create_access_token(&token).await.unwrap();
+    let mine = world.ticket(&world.demo).await;
+    for route in ["ticket-get", "ticket-invalidate"] {
+        let answer = world.send(&Call::to(route).id(&mine).header("x-api-key", text.expose_secret())).await;
+        assert_eq!(answer.status(), 403, "{route}");
+        assert!(answer.body().contains("ACTION_DENIED"), "{route}: {}", answer.body());
+    }
+    assert!(is_stored(&world, &mine));
+}

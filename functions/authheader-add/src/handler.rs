@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use shared::api::{self, NewAuthHeader, Route};
 use shared::auth_header::{AuthHeader, Choices};
-use shared::authorize::Verifier;
+use shared::authorize::{Session, Verifier};
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Fields, Request, Response, Spelling};
 use shared::random::Random;
 use shared::store::{Store, Write};
 
 const MAX_NAME_BYTES: usize = 256;
-const MAX_SCOPES: usize = 32;
-const MAX_SCOPE_BYTES: usize = 128;
+const MAX_SCOPES: usize = 16;
+const MAX_SCOPE_BYTES: usize = 64;
+/// With the limits above, a list of so many fits into one answer of a function.
+const MAX_HEADERS: usize = 1000;
 
 /// The endpoint.
 pub struct AuthHeaderAdd<S> {
@@ -33,7 +35,7 @@ impl<S: Store> Endpoint for AuthHeaderAdd<S> {
         if choices.expires.is_some_and(|expires| expires <= now) {
             return Err(Problem::invalid("expires", "must lie in the future"));
         }
-        let session = self.verifier.login(&request).await?;
+        let session = self.session_with_room(&request).await?;
         let (header, token) = AuthHeader::issue(&session.user, choices, now, &*self.random);
         match self.verifier.store.create_auth_header(&header).await? {
             Write::Done => {}
@@ -49,6 +51,26 @@ impl<S: Store> Endpoint for AuthHeaderAdd<S> {
     }
 }
 
+impl<S: Store> AuthHeaderAdd<S> {
+    /// The caller, if there is room for another header; both are read at once. Parallel calls may pass the limit by as
+    /// many as they are.
+    async fn session_with_room(&self, request: &Request) -> Result<Session, Problem> {
+        let verified = self.verifier.verify(request).await?;
+        let (session, count) = tokio::join!(
+            self.verifier.login_of(&verified),
+            self.verifier.store.count_auth_headers(&verified.user, MAX_HEADERS),
+        );
+        let session = session?;
+        if count? >= MAX_HEADERS {
+            return Err(Problem::invalid(
+                "name",
+                "can't be added: there are 1000 auth headers already; delete some first",
+            ));
+        }
+        Ok(session)
+    }
+}
+
 fn choices(mut fields: Fields) -> Result<Choices, Problem> {
     let name = fields.text("name", MAX_NAME_BYTES)?;
     if name.chars().any(char::is_control) {
@@ -56,6 +78,9 @@ fn choices(mut fields: Fields) -> Result<Choices, Problem> {
     }
     let expires = fields.optional_moment("expires")?;
     let scopes = fields.texts("scopes", MAX_SCOPES, MAX_SCOPE_BYTES)?;
+    if scopes.iter().flat_map(|scope| scope.chars()).any(char::is_control) {
+        return Err(Problem::invalid("scopes", "must hold no control characters"));
+    }
     fields.finish()?;
     Ok(Choices { name, expires, scopes })
 }

@@ -18,7 +18,7 @@ async fn main() -> Result<(), gateway::Error> {
     log::start(config.log_level);
     let aws = Aws::from_env()?;
     let (store, keyring) = (aws.store(&config), aws.keyring(&config));
-    tokio::join!(store.warm(Lookup { users: vec![UserId::nobody()], ..Lookup::default() }), keyring.warm());
+    tokio::join!(store.warm(Lookup { users: vec![UserId::nobody("warm")], ..Lookup::default() }), keyring.warm());
     let verifier = Verifier { store, keyring, party: config.party, clock: Arc::new(SystemClock) };
     gateway::serve(AuthHeaderAdd { verifier, random: Arc::new(SystemRandom) }).await
 }

@@ -26,7 +26,7 @@ impl<S: Store> Endpoint for Health<S> {
     }
 
     async fn answer(&self, _request: Request) -> Result<Response, Problem> {
-        let nobody = Lookup { users: vec![UserId::nobody()], ..Lookup::default() };
+        let nobody = Lookup { users: vec![UserId::nobody("health")], ..Lookup::default() };
         let (stored, keys) = tokio::join!(self.store.lookup(nobody), self.keyring.current());
         stored?;
         if keys?.signing_key(self.clock.now()).is_none() {

@@ -38,6 +38,8 @@ impl<S: Store> Endpoint for ProfileAuthenticate<S> {
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
         let duration = self.duration(request.json(Spelling::Exact, true)?)?;
         let id = UserId::parse(request.path_parameter("id")?);
+        // Looked at even where an access token decides, so that a doubled one is refused.
+        request.credential("authorization")?;
         let profile = match request.credential("x-api-key")? {
             Some(text) => self.for_application(text, id).await?,
             None => self.for_user(&request, id).await?,
@@ -56,10 +58,11 @@ impl<S: Store> ProfileAuthenticate<S> {
         const RULE: &str = "must be null or a whole number of seconds from 1 to 86400";
         let asked = fields.optional_integer("duration", RULE)?;
         fields.finish()?;
-        let Some(asked) = asked else { return Ok(self.lifetimes.profile_jwt) };
+        let max = self.lifetimes.profile_jwt_max;
+        let Some(asked) = asked else { return Ok(self.lifetimes.profile_jwt.min(max)) };
         let seconds = u64::try_from(asked).ok().filter(|seconds| (1..=86_400).contains(seconds));
         let seconds = seconds.ok_or_else(|| Problem::invalid("duration", RULE))?;
-        Ok(Duration::from_secs(seconds).min(self.lifetimes.profile_jwt_max))
+        Ok(Duration::from_secs(seconds).min(max))
     }
 
     /// The profile, for the application with the access token `text`. One of a tenant that the token does not know

@@ -15,6 +15,6 @@ async fn main() -> Result<(), gateway::Error> {
     let config = Config::from_env()?;
     log::start(config.log_level);
     let store = Aws::from_env()?.store(&config);
-    store.warm(Lookup { users: vec![UserId::nobody()], ..Lookup::default() }).await;
+    store.warm(Lookup { users: vec![UserId::nobody("warm")], ..Lookup::default() }).await;
     gateway::serve(TicketGet { store, clock: Arc::new(SystemClock) }).await
 }

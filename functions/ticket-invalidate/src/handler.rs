@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use shared::access_token::Action;
 use shared::api::{self, Route};
-use shared::authorize::{ACCESS_TOKEN_PARAMETER, Presented, application, demand, demand_somewhere};
+use shared::authorize::{ACCESS_TOKEN_PARAMETER, Presented, application, managed_ticket};
 use shared::clock::Clock;
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Request, Response};
 use shared::store::Store;
-use shared::ticket::{Origin, Ticket};
 
 /// The endpoint.
 pub struct TicketInvalidate<S> {
@@ -30,11 +28,7 @@ impl<S: Store> Endpoint for TicketInvalidate<S> {
         let wanted = presented.with_ticket(request.path_parameter("id")?)?;
         let found = self.store.lookup(wanted).await?;
         let application = application(found.access_token, self.clock.now())?;
-        demand_somewhere(&application, Action::ManageTickets)?;
-        // A ticket of a tenant that the application has nothing to do with answers like none at all.
-        let own = |ticket: &Ticket| ticket.origin == Origin::Ticket && application.knows(&ticket.tenant);
-        if let Some(ticket) = found.ticket.filter(own) {
-            demand(&application, &[Action::ManageTickets], ticket.tenant.as_str())?;
+        if let Some(ticket) = managed_ticket(&application, found.ticket)? {
             self.store.delete_ticket(&ticket.key).await?;
         }
         Ok(Response::empty())

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use shared::aws::Aws;
 use shared::clock::SystemClock;
 use shared::config::Config;
+use shared::secret::Digest;
 use shared::store::Lookup;
-use shared::user::UserId;
 use shared::{gateway, log};
 use ticket_invalidate::TicketInvalidate;
 
@@ -15,6 +15,6 @@ async fn main() -> Result<(), gateway::Error> {
     let config = Config::from_env()?;
     log::start(config.log_level);
     let store = Aws::from_env()?.store(&config);
-    store.warm(Lookup { users: vec![UserId::nobody()], ..Lookup::default() }).await;
+    store.warm(Lookup { access_token: Some(Digest::of(b"warm")), ..Lookup::default() }).await;
     gateway::serve(TicketInvalidate { store, clock: Arc::new(SystemClock) }).await
 }

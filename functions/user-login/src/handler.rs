@@ -11,7 +11,7 @@ use shared::config::Config;
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Request, Response, Spelling};
 use shared::jwt::{self, Party};
-use shared::keyring::Keyring;
+use shared::keyring::{Keyring, KeyringError};
 use shared::login::Login;
 use shared::password::PasswordError;
 use shared::random::Random;
@@ -65,8 +65,8 @@ impl<S: Store> Endpoint for UserLogin<S> {
         let name = LoginName::typed(tenant, username);
         let wanted = Lookup { credential: Some(name.clone()), ..Lookup::default() };
         let found = self.login.store.lookup(wanted).await?.credential;
-        // The keys are fetched first, so that an outage of theirs is told before a ticket is made.
-        self.keyring.current().await?;
+        // The keys are asked first, so that an outage of theirs is told before a ticket is made.
+        self.keyring.current().await?.signing_key(self.login.clock.now()).ok_or(KeyringError::NoneSigns)?;
         let done = self.login.with_password(name, found, password, Origin::Login, self.limits).await;
         let done = done.map_err(|problem| match problem {
             // This family has one answer for every refusal but an expired password.

@@ -83,6 +83,9 @@ impl<'de> Visitor<'de> for StrictVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Strict, A::Error> {
         let mut members: Vec<(String, Strict)> = Vec::new();
         while let Some((key, value)) = access.next_entry::<String, Strict>()? {
+            if members.len() == MAX_MEMBERS {
+                return Err(serde::de::Error::custom(TOO_MANY));
+            }
             if members.iter().any(|(other, _)| *other == key) {
                 return Err(serde::de::Error::custom(DOUBLED));
             }
@@ -92,7 +95,11 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
+/// More members than any object of the contract has; it also bounds the search for doubled ones.
+const MAX_MEMBERS: usize = 64;
+
 const DOUBLED: &str = "doubled key";
+const TOO_MANY: &str = "too many keys";
 const ONCE: &str = "must be given once";
 const TEXT: &str = "must be a string";
 
@@ -110,8 +117,15 @@ impl Fields {
     pub fn parse(body: &[u8], spelling: Spelling) -> Result<Self, Problem> {
         let text = std::str::from_utf8(body).map_err(|_| Problem::invalid("the body", "must be valid UTF-8"))?;
         let value: Strict = serde_json::from_str(text).map_err(|error| {
-            let doubled = error.to_string().starts_with(DOUBLED);
-            Problem::invalid("the body", if doubled { "must hold each field once" } else { "must be valid JSON" })
+            let reason = error.to_string();
+            let rule = if reason.starts_with(DOUBLED) {
+                "must hold each field once"
+            } else if reason.starts_with(TOO_MANY) {
+                "must hold at most 64 fields"
+            } else {
+                "must be valid JSON"
+            };
+            Problem::invalid("the body", rule)
         })?;
         let Strict::Object(mut members) = value else {
             return Err(Problem::invalid("the body", "must be a JSON object"));
@@ -208,14 +222,20 @@ fn password(name: &'static str, text: &str) -> Result<Password, Problem> {
 pub struct Parameters(Vec<(&'static str, String)>);
 
 impl Parameters {
-    /// Reads the `known` parameters of all `sources`. One that comes twice, wherever, is refused.
+    /// Reads the `known` parameters of all `sources`. One that comes twice, wherever, is refused, and so is what is not
+    /// UTF-8.
     pub fn parse(sources: &[&[u8]], known: &[&'static str]) -> Result<Self, Problem> {
         let mut found: Vec<(&'static str, String)> = Vec::new();
         for pair in sources.iter().flat_map(|source| source.split(|byte| *byte == b'&')) {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let (name, value) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
-            let Some(name) = decode(name) else { continue };
-            let Some(&name) = known.iter().find(|known| **known == name) else { continue };
+            let name = decode(name).ok_or_else(|| Problem::invalid("a parameter's name", "must be valid UTF-8"))?;
+            let Some(&name) = known.iter().find(|known| **known == name) else {
+                if decode(value).is_none() {
+                    return Err(Problem::invalid("a parameter", "must be valid UTF-8"));
+                }
+                continue;
+            };
             if found.iter().any(|(other, _)| *other == name) {
                 return Err(Problem::invalid(name, ONCE));
             }
@@ -309,6 +329,15 @@ mod tests {
     }
 
     #[test]
+    fn an_object_of_many_members_is_refused_before_they_are_compared() {
+        let members = |count: usize| (0..count).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(",");
+        assert!(parse(&format!("{{{}}}", members(MAX_MEMBERS))).is_ok());
+        let refused = parse(&format!("{{{}}}", members(MAX_MEMBERS + 1))).err().unwrap();
+        assert_eq!(rule(refused).1, "must hold at most 64 fields");
+        assert!(parse(&format!("{{\"a\":{{{}}}}}", members(5000))).is_err(), "at any depth");
+    }
+
+    #[test]
     fn an_unknown_field_is_named_only_when_that_is_harmless() {
         assert_eq!(rule(parse(r#"{"admin":true}"#).unwrap().finish().err().unwrap()).0, "field 'admin'");
         let secretive = parse(r#"{"my secret phrase":true}"#).unwrap().finish().err().unwrap();
@@ -333,11 +362,17 @@ mod tests {
     fn a_known_parameter_comes_once_and_unknown_ones_are_ignored() {
         let known = &["a", "b"];
         let read = |query: &str, form: &[u8]| Parameters::parse(&[query.as_bytes(), form], known);
-        let parameters = read("a=1&x=2&x=3&%ff=1", b"b=c+d%20e%C3%A9").unwrap();
+        let parameters = read("a=1&x=2&x=3", b"b=c+d%20e%C3%A9").unwrap();
         assert_eq!((parameters.get("a"), parameters.get("b")), (Some("1"), Some("c d e\u{e9}")));
-        for (query, form) in
-            [("a=1&a=1", b"".as_slice()), ("a=1", b"a=1"), ("a=%ff", b""), ("", b"b=\xff"), ("%61=1&a=2", b"")]
-        {
+        for (query, form) in [
+            ("a=1&a=1", b"".as_slice()),
+            ("a=1", b"a=1"),
+            ("a=%ff", b""),
+            ("", b"b=\xff"),
+            ("%61=1&a=2", b""),
+            ("%ff=1", b""),
+            ("x=%ff", b""),
+        ] {
             assert!(read(query, form).is_err(), "{query}");
         }
         assert_eq!(read("a", b"").unwrap().get("a"), Some(""));

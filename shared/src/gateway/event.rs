@@ -18,7 +18,7 @@ const TEXT: &str = "text/plain";
 
 /// An invocation's payload, taken as it comes: every JSON value deserialises, so that a strange event is answered and
 /// not an error of the runtime.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Event(Value);
 
 impl<'de> Deserialize<'de> for Event {

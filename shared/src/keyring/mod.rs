@@ -1,11 +1,12 @@
 //! The keyring: the stack's keyset, read from Secrets Manager and cached by wall clock.
 //!
 //! Invariant: keys are used for at most [`FRESH`] without asking again, and for at most [`STALE`] while nobody answers;
-//! whatever a client sends, one environment asks at most once in [`RETRY`] beyond that.
+//! an answer that is no keyset ends them at once. Whatever a client sends, one environment asks at most once in
+//! [`RETRY`] beyond that, and once in two seconds while it has no keys at all.
 
 mod keyset;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -47,11 +48,24 @@ pub trait KeySource: Send + Sync + 'static {
     fn fetch(&self) -> BoxFuture<'_, Result<Zeroizing<String>, KeyringError>>;
 }
 
+/// How long a failed read is answered without another, where there are no keys to go on with.
+const PAUSE: Duration = Duration::from_secs(2);
+
 #[derive(Default)]
 struct State {
-    keys: Option<Arc<KeySet>>,
-    fetched: Option<Timestamp>,
-    attempted: Option<Timestamp>,
+    keys: Option<Fetched>,
+    last_read: Option<Read>,
+}
+
+struct Fetched {
+    keys: Arc<KeySet>,
+    at: Timestamp,
+}
+
+#[derive(Clone, Copy)]
+struct Read {
+    at: Timestamp,
+    failed: bool,
 }
 
 /// The cached keyset of one environment.
@@ -77,72 +91,93 @@ impl Keyring {
 
     /// The keyset, asking again when the cached one is no longer fresh.
     pub async fn current(&self) -> Result<Arc<KeySet>, KeyringError> {
-        let now = self.clock.now();
-        if let Some(keys) = self.cached(now) {
-            return Ok(keys);
+        if let Some(answer) = self.cached() {
+            return answer;
         }
         let _one_reader = self.reading.lock().await;
-        if let Some(keys) = self.cached(now) {
-            return Ok(keys);
+        if let Some(answer) = self.cached() {
+            return answer;
         }
         match self.read().await {
-            Ok(keys) => Ok(keys),
-            Err(error) => {
-                let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                let usable = state.fetched.is_some_and(|at| is_within(at, now, STALE));
-                match (&state.keys, usable) {
-                    (Some(keys), true) => {
-                        tracing::warn!(error = %error, "using a stale keyset");
-                        Ok(Arc::clone(keys))
-                    }
-                    _ => Err(error),
-                }
+            Err(error @ KeyringError::Unreachable(_)) => {
+                tracing::warn!(error = %error, "the signing keys could not be read");
+                self.stale().ok_or(error)
             }
+            answer => answer,
         }
     }
 
-    /// The keyset, for a token that names the key `kid`: an unknown name is worth one more read, but rarely.
+    /// The keyset, for a token that names the key `kid`: an unknown name is worth one more read, but rarely. While that
+    /// can't be had, such a token can't be judged, which is an outage and no refusal.
     pub async fn for_kid(&self, kid: &str) -> Result<Arc<KeySet>, KeyringError> {
         let keys = self.current().await?;
-        let now = self.clock.now();
-        if keys.verifying_key(kid, now).is_some() || self.attempted_lately(now) {
+        if keys.verifying_key(kid, self.clock.now()).is_some() {
             return Ok(keys);
         }
         let _one_reader = self.reading.lock().await;
-        if self.attempted_lately(now) {
-            return self.current_without_reading().ok_or(KeyringError::NoneSigns);
+        match self.last_read_within(RETRY) {
+            Some(Read { failed: false, .. }) => self.stale().ok_or_else(failed_lately),
+            Some(Read { failed: true, .. }) => Err(failed_lately()),
+            None => self.read().await,
         }
-        // The cached keys are still good for every other token, so a failed read changes nothing.
-        Ok(self.read().await.unwrap_or(keys))
     }
 
-    fn current_without_reading(&self) -> Option<Arc<KeySet>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).keys.clone()
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn attempted_lately(&self, now: Timestamp) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.attempted.is_some_and(|at| is_within(at, now, RETRY))
-    }
-
-    fn cached(&self, now: Timestamp) -> Option<Arc<KeySet>> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let fetched = state.fetched?;
-        let fresh = is_within(fetched, now, FRESH);
-        let bridging = is_within(fetched, now, STALE) && state.attempted.is_some_and(|at| is_within(at, now, RETRY));
-        if fresh || bridging { state.keys.clone() } else { None }
-    }
-
-    async fn read(&self) -> Result<Arc<KeySet>, KeyringError> {
+    fn last_read_within(&self, window: Duration) -> Option<Read> {
         let now = self.clock.now();
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).attempted = Some(now);
-        let text = self.source.fetch().await?;
-        let keys = Arc::new(KeySet::parse(&text)?);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.keys = Some(Arc::clone(&keys));
-        state.fetched = Some(now);
-        Ok(keys)
+        self.lock().last_read.filter(|read| is_within(read.at, now, window))
     }
+
+    /// The cached keys, however old within [`STALE`].
+    fn stale(&self) -> Option<Arc<KeySet>> {
+        self.cached_within(STALE)
+    }
+
+    fn cached_within(&self, window: Duration) -> Option<Arc<KeySet>> {
+        let now = self.clock.now();
+        let state = self.lock();
+        state
+            .keys
+            .as_ref()
+            .filter(|fetched| is_within(fetched.at, now, window))
+            .map(|fetched| Arc::clone(&fetched.keys))
+    }
+
+    /// The answer that needs no reading, if there is one.
+    fn cached(&self) -> Option<Result<Arc<KeySet>, KeyringError>> {
+        if let Some(keys) = self.cached_within(FRESH) {
+            return Some(Ok(keys));
+        }
+        let failed = |window| self.last_read_within(window).is_some_and(|read| read.failed);
+        match self.stale() {
+            Some(keys) if failed(RETRY) => Some(Ok(keys)),
+            None if failed(PAUSE) => Some(Err(failed_lately())),
+            _ => None,
+        }
+    }
+
+    /// Reads the keyset. One that was read and is no keyset ends the cached one too: it may have been emptied because a
+    /// key leaked.
+    async fn read(&self) -> Result<Arc<KeySet>, KeyringError> {
+        let at = self.clock.now();
+        let fetched = self.source.fetch().await;
+        let outcome = fetched.and_then(|text| KeySet::parse(&text).map_err(KeyringError::Unusable)).map(Arc::new);
+        let mut state = self.lock();
+        state.last_read = Some(Read { at, failed: outcome.is_err() });
+        match &outcome {
+            Ok(keys) => state.keys = Some(Fetched { keys: Arc::clone(keys), at }),
+            Err(KeyringError::Unusable(_)) => state.keys = None,
+            Err(_) => {}
+        }
+        outcome
+    }
+}
+
+fn failed_lately() -> KeyringError {
+    KeyringError::Unreachable("the last read failed a moment ago".into())
 }
 
 /// Whether `now` lies in the `window` that began at `start`; a clock that was set back counts as outside.
@@ -191,14 +226,43 @@ mod tests {
 
     #[tokio::test]
     async fn a_cold_environment_has_no_default_key() {
-        let (keyring, source, _) = keyring();
+        let (keyring, source, clock) = keyring();
         source.fail(true);
         assert!(matches!(keyring.current().await, Err(KeyringError::Unreachable(_))));
         source.fail(false);
+        assert!(keyring.current().await.is_err(), "nor is every request another read");
+        assert_eq!(source.reads(), 1);
         for text in ["", "{\"keys\":[]}", "{\"keys\":[{\"kid\":\"a\",\"alg\":\"HS256\",\"pkcs8\":\"\"}]}"] {
             source.answer(text);
+            clock.advance(PAUSE);
             assert!(matches!(keyring.current().await, Err(KeyringError::Unusable(_))), "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_keyset_that_was_emptied_ends_the_cached_keys() {
+        let (keyring, source, clock) = keyring();
+        keyring.current().await.unwrap();
+        source.answer("{\"keys\":[]}");
+        clock.advance(FRESH);
+        assert!(matches!(keyring.current().await, Err(KeyringError::Unusable(KeySetError::Empty))));
+        source.fail(true);
+        clock.advance(PAUSE);
+        assert!(keyring.current().await.is_err(), "an outage afterwards does not bring them back");
+    }
+
+    #[tokio::test]
+    async fn a_token_of_an_unknown_key_is_not_judged_during_an_outage() {
+        let (keyring, source, clock) = keyring();
+        keyring.current().await.unwrap();
+        let known = KeySet::parse(&source.text()).unwrap().keys()[0].kid().to_owned();
+        source.fail(true);
+        clock.advance(FRESH);
+        for _ in 0..3 {
+            assert!(matches!(keyring.for_kid("unknown").await, Err(KeyringError::Unreachable(_))));
+            assert!(keyring.for_kid(&known).await.is_ok());
+        }
+        assert_eq!(source.reads(), 2);
     }
 
     #[tokio::test]

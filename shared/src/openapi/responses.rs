@@ -214,7 +214,7 @@ fn discovery() -> Value {
 /// Every cause for which an endpoint refuses, with a name for its example.
 fn problems(route: &Route) -> Vec<(&'static str, Problem)> {
     let denied = || Problem::ActionDenied { action: Action::ManageTickets, tenant: "demo".to_owned() };
-    let disabled = || Problem::DisabledProfile(UserId::parse(ID).unwrap_or_else(UserId::nobody));
+    let disabled = || Problem::DisabledProfile(UserId::parse(ID).unwrap_or_else(|| UserId::nobody("example")));
     let down = || Problem::Store(StoreError::Unavailable { operation: "lookup", source: "down".into() });
     let mut problems = vec![
         ("invalid", Problem::invalid("x-authorization", "must come once")),

@@ -155,6 +155,11 @@ impl Store for MemoryStore {
         Ok(tables.auth_headers.values().filter(|header| header.key.user == *user).cloned().collect())
     }
 
+    async fn count_auth_headers(&self, user: &UserId, enough: usize) -> Result<usize, StoreError> {
+        let tables = self.call("count_auth_headers")?;
+        Ok(tables.auth_headers.keys().filter(|key| key.user == *user).take(enough).count())
+    }
+
     async fn delete_auth_header(&self, key: &AuthHeaderKey) -> Result<Write, StoreError> {
         Ok(done_if(self.call("delete_auth_header")?.auth_headers.remove(key).is_some()))
     }

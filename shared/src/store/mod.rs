@@ -70,7 +70,11 @@ impl LoginName {
     pub fn typed(tenant: &str, name: &str) -> Self {
         match (TenantName::parse(tenant), UserName::parse(name)) {
             (Some(tenant), Some(name)) => Self::new(&tenant, &name),
-            _ => Self { tenant: "*".to_owned(), name: "*".to_owned() },
+            // A key of its own for each, since all of them in one place would be the store's busiest.
+            _ => {
+                let digest = Digest::of(format!("{tenant}/{name}").as_bytes());
+                Self { tenant: "*".to_owned(), name: digest.to_base64url() }
+            }
         }
     }
 
@@ -208,6 +212,13 @@ pub trait Store: Clone + Send + Sync + 'static {
 
     /// `Query` on AuthHeaders, strongly consistent: all of one user's.
     fn auth_headers(&self, user: &UserId) -> impl Future<Output = Result<Vec<AuthHeader>, StoreError>> + Send;
+
+    /// `Query` on AuthHeaders, strongly consistent: how many one user has, counted no further than `enough`.
+    fn count_auth_headers(
+        &self,
+        user: &UserId,
+        enough: usize,
+    ) -> impl Future<Output = Result<usize, StoreError>> + Send;
 
     /// `DeleteItem` on AuthHeaders; refused when there is none.
     fn delete_auth_header(&self, key: &AuthHeaderKey) -> impl Future<Output = Result<Write, StoreError>> + Send;

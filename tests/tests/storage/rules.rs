@@ -122,7 +122,7 @@ pub async fn a_missing_item_is_not_found_and_no_error(store: &impl Administratio
         access_token: Some(Digest::of(b"x")),
         ticket: Some(ticket(&absent).key),
         auth_header: Some(auth_header(&absent).key),
-        users: vec![absent.id.clone(), UserId::nobody()],
+        users: vec![absent.id.clone(), UserId::nobody("test")],
     };
     let found = store.lookup(wanted).await.unwrap();
     assert!(found.credential.is_none() && found.access_token.is_none() && found.users.is_empty());
@@ -165,6 +165,9 @@ pub async fn auth_headers_are_listed_for_their_user_alone(store: &impl Administr
     let mut expected = vec![mine.clone(), also_mine.clone()];
     expected.sort_by(|a, b| a.key.cmp(&b.key));
     assert_eq!(listed, expected);
+    for (enough, counted) in [(1, 1), (2, 2), (1000, 2)] {
+        assert_eq!(store.count_auth_headers(&user.id, enough).await.unwrap(), counted);
+    }
     let not_mine = AuthHeaderKey { user: user.id.clone(), digest: theirs.key.digest };
     assert_eq!(store.delete_auth_header(&not_mine).await.unwrap(), Write::Refused);
     assert_eq!(store.delete_auth_header(&mine.key).await.unwrap(), Write::Done);

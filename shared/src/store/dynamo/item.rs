@@ -66,7 +66,6 @@ pub(crate) mod name {
     pub(crate) const IDLE: &str = "idle";
 
     pub(crate) const DISPLAY: &str = "display";
-    pub(crate) const LAST_USED: &str = "last_used";
     pub(crate) const SCOPES: &str = "scopes";
 
     pub(crate) const APPLICATION: &str = "application";
@@ -373,7 +372,6 @@ pub(crate) fn auth_header(attributes: &Attributes) -> Result<AuthHeader, StoreEr
         display: reader.required(name::DISPLAY, owned)?,
         created: reader.required(name::CREATED, as_moment)?,
         expires: reader.optional(name::EXPIRES, as_moment)?,
-        last_used: reader.optional(name::LAST_USED, as_moment)?,
         scopes: reader.required(name::SCOPES, as_texts)?,
         epoch: reader.required(name::EPOCH, as_number)?,
     })

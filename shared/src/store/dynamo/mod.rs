@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure, Select};
 
 use self::item::{Attributes, name, number};
 use crate::auth_header::{AuthHeader, AuthHeaderKey};
@@ -22,7 +22,7 @@ use crate::store::{Found, LoginCommit, LoginName, Lookup, Store, StoreError, Wri
 use crate::ticket::{Ticket, TicketKey};
 use crate::user::UserId;
 
-const BATCH_TRIES: u32 = 4;
+const BATCH_TRIES: u32 = 3;
 const DELETE_TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(25);
 
@@ -117,7 +117,7 @@ impl DynamoStore {
                     return Ok(if unknown_fate { Write::Done } else { Write::Refused });
                 }
                 Err(error) if tries >= DELETE_TRIES => return Err(unavailable("DeleteItem", error)),
-                Err(_) => unknown_fate = true,
+                Err(error) => unknown_fate |= may_have_happened(&error),
             }
             tokio::time::sleep(PAUSE * tries).await;
         }
@@ -167,6 +167,15 @@ impl DynamoStore {
 fn own_write(existing: Option<&Attributes>, operation: &AttributeValue) -> Write {
     let own = existing.and_then(|item| item.get(name::OPERATION)) == Some(operation);
     if own { Write::Done } else { Write::Refused }
+}
+
+/// Whether a try that failed may have been carried out all the same.
+fn may_have_happened<E>(error: &SdkError<E>) -> bool {
+    match error {
+        SdkError::ConstructionFailure(_) => false,
+        SdkError::ServiceError(context) => context.raw().status().is_server_error(),
+        _ => true,
+    }
 }
 
 fn unavailable<E>(operation: &'static str, error: E) -> StoreError
@@ -297,6 +306,30 @@ impl Store for DynamoStore {
             headers.push(item::auth_header(&attributes)?);
         }
         Ok(headers)
+    }
+
+    async fn count_auth_headers(&self, user: &UserId, enough: usize) -> Result<usize, StoreError> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.tables.auth_headers)
+            .consistent_read(true)
+            .select(Select::Count)
+            .limit(i32::try_from(enough).unwrap_or(i32::MAX))
+            .key_condition_expression("#pk = :user")
+            .expression_attribute_names("#pk", name::PK)
+            .expression_attribute_values(":user", AttributeValue::S(user.as_str().to_owned()))
+            .into_paginator()
+            .send();
+        let mut count = 0;
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| unavailable("Query", error))?;
+            count += usize::try_from(page.count()).unwrap_or_default();
+            if count >= enough {
+                break;
+            }
+        }
+        Ok(count)
     }
 
     async fn delete_auth_header(&self, key: &AuthHeaderKey) -> Result<Write, StoreError> {
