@@ -124,7 +124,7 @@ fn issuer(text: &str) -> Result<String, ConfigError> {
             .and_then(|rest| rest.strip_prefix(*host))
             .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
     };
-    let local = ["127.0.0.1", "localhost"].iter().any(|host| on_this_machine(host));
+    let local = ["127.0.0.1", "localhost"].iter().any(on_this_machine);
     let valid = (text.starts_with("https://") && text.len() > 8 || local)
         && !text.ends_with('/')
         && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'"' | b'\\'));

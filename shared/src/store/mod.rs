@@ -68,14 +68,12 @@ impl LoginName {
     /// same calls as any unknown name.
     #[must_use]
     pub fn typed(tenant: &str, name: &str) -> Self {
-        match (TenantName::parse(tenant), UserName::parse(name)) {
-            (Some(tenant), Some(name)) => Self::new(&tenant, &name),
-            // A key of its own for each, since all of them in one place would be the store's busiest.
-            _ => {
-                let digest = Digest::of(format!("{tenant}/{name}").as_bytes());
-                Self { tenant: "*".to_owned(), name: digest.to_base64url() }
-            }
+        if let (Some(tenant), Some(name)) = (TenantName::parse(tenant), UserName::parse(name)) {
+            return Self::new(&tenant, &name);
         }
+        // A key of its own for each, since all of them in one place would be the store's busiest.
+        let digest = Digest::of(format!("{tenant}/{name}").as_bytes());
+        Self { tenant: "*".to_owned(), name: digest.to_base64url() }
     }
 
     /// The canonical tenant.
