@@ -9,19 +9,20 @@ use shared::password::Hasher;
 use shared::random::SystemRandom;
 use shared::secret::Password;
 
+use crate::Error;
 use crate::plan::{self, Plan};
 use crate::process::{Process, on_cpu};
+use crate::recorder::{self, Exchange};
 use crate::stack::Stack;
-use crate::{Error, recorder};
 
 /// Bare hashes for each start of a function that hashes. They go before its invocations and not between them, where they
 /// would drive its memory out of the processor's caches.
-const HASHES: usize = 8;
+const HASHES: u32 = 8;
 
 /// A function that hashes gets this part of the invocations.
 const HASHING_PART: u32 = 4;
 
-/// Calls that are made at the same time overlap for sure when each takes this long.
+/// How long each call takes while it is found out which ones wait for others: the rest then overlaps for sure.
 const SLOW: Duration = Duration::from_millis(25);
 
 /// How much is measured.
@@ -31,6 +32,12 @@ pub struct Amount {
     pub starts: u32,
     /// Warm invocations of each function.
     pub invocations: u32,
+}
+
+impl Amount {
+    fn of_each_start(self, hashes: bool) -> u32 {
+        (self.invocations / if hashes { HASHING_PART } else { 1 }).div_ceil(self.starts)
+    }
 }
 
 /// What was seen of one function, a value for each start or each invocation.
@@ -50,13 +57,13 @@ pub struct Series {
     pub first: Vec<Duration>,
     /// From each later event to its answer.
     pub warm: Vec<Duration>,
-    /// The part of it in which a store call was under way, the one beside a password hash excepted.
-    pub store: Vec<Duration>,
+    /// The part of it in which no store call was under way; with the cheapest hash, where there is one.
+    pub own: Vec<Duration>,
     /// Time on a processor for each of these.
     pub cpu: Vec<Duration>,
     /// A bare password hash, where the function makes one.
     pub hash: Vec<Duration>,
-    /// Time on a processor for it.
+    /// Time on a processor for it, a value for each start.
     pub hash_cpu: Vec<Duration>,
     /// Round trips of single reads.
     pub reads: Vec<Duration>,
@@ -68,7 +75,14 @@ pub struct Series {
 pub type Measured = BTreeMap<&'static str, Series>;
 
 /// Measures the functions in turn, start by start, so that all of them meet the same weather.
-pub async fn all(stack: &Stack, names: &[&'static str], amount: Amount, progress: Progress) -> Result<Measured, Error> {
+/// `cheap` is a stack like the other whose hashes cost next to nothing.
+pub async fn all(
+    stack: &Stack,
+    cheap: &Stack,
+    names: &[&'static str],
+    amount: Amount,
+    progress: Progress,
+) -> Result<Measured, Error> {
     let binaries = binaries()?;
     let hasher = stack.config().hasher()?;
     let step = progress.step("Measuring");
@@ -80,6 +94,9 @@ pub async fn all(stack: &Stack, names: &[&'static str], amount: Amount, progress
             let series = measured.entry(name).or_default();
             series.binary = binaries.join(name);
             one_start(stack, name, amount, &hasher, series).await?;
+            if Plan::of(name).hashes {
+                without_hash(cheap, name, amount, series).await?;
+            }
         }
     }
     step.done("Measured");
@@ -93,8 +110,8 @@ async fn one_start(
     hasher: &Hasher,
     series: &mut Series,
 ) -> Result<(), Error> {
-    let plan = Plan::of(name);
-    if plan.beside_hash.is_some() {
+    let is_login = Plan::of(name).hashes;
+    if is_login {
         hash(hasher, series)?;
     }
     let event = stack.event(name).await?;
@@ -103,36 +120,55 @@ async fn one_start(
     series.init_cpu.push(process.cpu());
     series.resident.push(process.memory().now);
     series.first.push(process.invoke(event).await?);
-    let invocations = amount.invocations / if plan.beside_hash.is_some() { HASHING_PART } else { 1 };
-    for _ in 0..invocations.div_ceil(amount.starts) {
-        let event = stack.event(name).await?;
-        let (_, cpu) = (stack.recorder.take(), process.cpu());
-        series.warm.push(process.invoke(event).await?);
-        series.cpu.push(process.cpu().saturating_sub(cpu));
-        let exchanges = stack.recorder.take();
-        let reads = exchanges.iter().filter(|call| call.operation == "BatchGetItem");
+    for _ in 0..amount.of_each_start(is_login) {
+        let one = invoke(stack, name, &mut process).await?;
+        series.warm.push(one.whole);
+        series.cpu.push(one.cpu);
+        let reads = one.exchanges.iter().filter(|call| call.operation == "BatchGetItem");
         series.reads.extend(reads.map(|call| call.end - call.start));
-        let trips = recorder::trips(&exchanges);
-        let waited = trips.iter().enumerate().filter(|(index, _)| plan.beside_hash != Some(*index));
-        series.store.push(waited.map(|(_, trip)| recorder::span(trip)).sum());
+        if !is_login {
+            series.own.push(one.own());
+        }
     }
     series.peak.push(process.memory().peak);
     if series.trips.is_empty() {
-        series.trips = slow_trips(stack, name, &mut process).await?;
+        stack.recorder.delay(SLOW);
+        let slow = invoke(stack, name, &mut process).await;
+        stack.recorder.delay(Duration::ZERO);
+        let trips = recorder::trips(&slow?.exchanges).into_iter();
+        series.trips = plan::show(trips.map(|trip| trip.into_iter().map(|call| call.operation).collect()));
     }
     Ok(())
 }
 
-/// The store calls of a request whose every call is slow, which tells for sure which ones wait for others.
-async fn slow_trips(stack: &Stack, name: &str, process: &mut Process) -> Result<String, Error> {
+async fn without_hash(cheap: &Stack, name: &'static str, amount: Amount, series: &mut Series) -> Result<(), Error> {
+    let (mut process, _) = Process::start(name, &series.binary, &cheap.environment).await?;
+    let _first = invoke(cheap, name, &mut process).await?;
+    for _ in 0..amount.of_each_start(true) {
+        series.own.push(invoke(cheap, name, &mut process).await?.own());
+    }
+    Ok(())
+}
+
+/// One invocation.
+struct Invocation {
+    whole: Duration,
+    cpu: Duration,
+    exchanges: Vec<Exchange>,
+}
+
+impl Invocation {
+    fn own(&self) -> Duration {
+        let store = recorder::trips(&self.exchanges).iter().map(|trip| recorder::span(trip)).sum();
+        self.whole.saturating_sub(store)
+    }
+}
+
+async fn invoke(stack: &Stack, name: &str, process: &mut Process) -> Result<Invocation, Error> {
     let event = stack.event(name).await?;
-    let _ = stack.recorder.take();
-    stack.recorder.delay(SLOW);
-    let answered = process.invoke(event).await;
-    stack.recorder.delay(Duration::ZERO);
-    answered?;
-    let trips = recorder::trips(&stack.recorder.take());
-    Ok(plan::show(trips.into_iter().map(|trip| trip.into_iter().map(|call| call.operation).collect())))
+    let (_, before) = (stack.recorder.take(), process.cpu());
+    let whole = process.invoke(event).await?;
+    Ok(Invocation { whole, cpu: process.cpu().saturating_sub(before), exchanges: stack.recorder.take() })
 }
 
 /// The hash alone, in memory that an earlier one has used, as in a warm function.
@@ -140,12 +176,14 @@ fn hash(hasher: &Hasher, series: &mut Series) -> Result<(), Error> {
     let password = Password::from_input("correct horse battery staple").ok_or(Error::Event("a password"))?;
     let cpu = || on_cpu(Path::new("/proc/thread-self/schedstat"));
     hasher.hash(&password, &SystemRandom)?;
+    let before = cpu();
     for _ in 0..HASHES {
-        let (start, before) = (Instant::now(), cpu());
+        let start = Instant::now();
         hasher.hash(&password, &SystemRandom)?;
         series.hash.push(start.elapsed());
-        series.hash_cpu.push(cpu().saturating_sub(before));
     }
+    // A running thread's time is brought up to date every few milliseconds, too seldom for a single hash.
+    series.hash_cpu.push(cpu().saturating_sub(before) / HASHES);
     Ok(())
 }
 

@@ -4,8 +4,8 @@
 pub struct Plan {
     function: &'static str,
     trips: &'static [&'static [&'static str]],
-    /// Which of the trips is made while the password is hashed, and so costs no time.
-    pub beside_hash: Option<usize>,
+    /// Whether a password is hashed, beside the second trip.
+    pub hashes: bool,
 }
 
 /// The trips of a request that makes no calls.
@@ -33,12 +33,12 @@ const PLANS: &[Plan] = &[
 const NONE: Plan = plan("", &[]);
 
 const fn plan(function: &'static str, trips: &'static [&'static [&'static str]]) -> Plan {
-    Plan { function, trips, beside_hash: None }
+    Plan { function, trips, hashes: false }
 }
 
 /// The account is read first, then the profile beside the hash.
 const fn hashing(function: &'static str, trips: &'static [&'static [&'static str]]) -> Plan {
-    Plan { function, trips, beside_hash: Some(1) }
+    Plan { function, trips, hashes: true }
 }
 
 impl Plan {

@@ -39,11 +39,11 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts it.
-    pub async fn start() -> Result<Self, Error> {
-        let parameters = [("Issuer", "https://auth.example.com"), ("DefaultTenant", demo::TENANT)];
-        let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let cloud = Cloud::in_memory(&BTreeMap::from(parameters))?;
+    /// Starts it, with `settings` before the template's defaults.
+    pub async fn start(settings: &[(&str, &str)]) -> Result<Self, Error> {
+        let ours = [("Issuer", "https://auth.example.com"), ("DefaultTenant", demo::TENANT)];
+        let parameters = ours.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let cloud = Cloud::in_memory(&parameters.collect())?;
         let demo = demo::prepare(&cloud, "https://auth.example.com")?;
         let mut environment = cloud.environment().clone();
         let config = Config::read(|name| environment.get(name).cloned())?;

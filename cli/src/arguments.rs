@@ -210,7 +210,7 @@ pub enum AccessTokenCommand {
     Delete {
         /// Its id from the list; - reads the id or the token itself from standard input, where neither the shell's
         /// history nor the list of processes shows it
-        #[arg(value_name = "ID|TOKEN|-", value_parser = text::secret, allow_hyphen_values = true)]
+        #[arg(value_name = "ID|-", value_parser = text::secret, allow_hyphen_values = true)]
         which: Secret,
     },
 }

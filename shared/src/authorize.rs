@@ -36,8 +36,6 @@ pub struct Session {
     pub user: User,
     /// The ticket that the JWT names.
     pub ticket: Ticket,
-    /// When the JWT ends.
-    pub expires: Timestamp,
 }
 
 impl<S: Store> Verifier<S> {
@@ -88,7 +86,7 @@ impl<S: Store> Verifier<S> {
             return Err(Problem::Unauthenticated);
         }
         match ticket.origin {
-            Origin::Login | Origin::Profile => Ok(Session { user, ticket, expires: verified.expires }),
+            Origin::Login | Origin::Profile => Ok(Session { user, ticket }),
             // No JWT is ever made for such a ticket.
             Origin::Ticket => Err(Problem::Unauthenticated),
         }

@@ -46,7 +46,7 @@ fn a_token_for_people_comes_with_the_advice_to_keep_it() {
 }
 
 #[test]
-fn a_token_is_deleted_by_id_by_itself_or_from_standard_input() {
+fn a_token_is_deleted_by_id_or_from_standard_input_and_is_no_argument() {
     let (_cloud, tool) = cloud_with_tenant();
     let create = || tool.json(&["access-token", "create", "--application", "shop", "--tenant", "*"]).json();
     let text = |made: &serde_json::Value, member: &str| made[member].as_str().unwrap().to_owned();
@@ -58,11 +58,14 @@ fn a_token_is_deleted_by_id_by_itself_or_from_standard_input() {
     let (one, two, three) = (create(), create(), create());
     let deleted = delete(&text(&one, "id"), "").json();
     assert_eq!((&deleted["id"], &deleted["application"]), (&one["id"], &"shop".into()));
-    delete(&text(&two, "token"), "").json();
+    let refused = delete(&text(&two, "token"), "");
+    assert_eq!(refused.error(2)["field"], "token");
+    assert!(!refused.stderr.contains(&text(&two, "token")), "{}", refused.stderr);
+    delete("-", &format!("{}\n", text(&two, "id"))).json();
     delete("-", &format!("{}\n", text(&three, "token"))).json();
     assert_eq!(tool.json(&["access-token", "list"]).json()["accessTokens"], serde_json::json!([]));
 
-    for gone in [text(&one, "id"), text(&two, "token"), "--never-made".to_owned()] {
+    for gone in [text(&one, "id"), text(&two, "id"), "--never-made".to_owned()] {
         let refused = delete(&gone, "");
         assert_eq!(refused.error(1)["field"], "token");
         assert!(!refused.stderr.contains(&gone), "{}", refused.stderr);

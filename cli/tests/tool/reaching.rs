@@ -45,7 +45,7 @@ fn an_outage_is_told_as_one_by_every_command() {
         &["user", "disable", "--id", "jane"],
         &["access-token", "create", "--application", "shop", "--master"],
         &["access-token", "list"],
-        &["access-token", "delete", "osa_x"],
+        &["access-token", "delete", "x"],
         &["keys", "init"],
         &["keys", "show"],
     ] {

@@ -58,13 +58,11 @@ impl Event {
             Some(_) => return Err(Problem::NoSuchRoute),
             None => return Err(malformed()),
         }
-        let source_ip = event.get("requestContext").and_then(|context| context.pointer("/http/sourceIp"));
-        let source_ip = source_ip.and_then(Value::as_str).and_then(|ip| ip.parse().ok());
         let headers = pairs(event.remove("headers")).ok_or_else(malformed)?;
         let path = pairs(event.remove("pathParameters")).ok_or_else(malformed)?;
         let query = optional_text(event.remove("rawQueryString")).ok_or_else(malformed)?;
         let body = body(&mut event)?;
-        Ok(Request { headers, path, query, body, source_ip })
+        Ok(Request { headers, path, query, body })
     }
 }
 
@@ -116,8 +114,6 @@ pub struct Request {
     path: Vec<(String, String)>,
     query: String,
     body: Vec<u8>,
-    /// Where it came from, as the gateway saw it; never from a header.
-    pub source_ip: Option<std::net::IpAddr>,
 }
 
 impl Request {
