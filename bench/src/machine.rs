@@ -33,7 +33,8 @@ pub fn describe() -> Machine {
     Machine {
         processor: known(processor.map(|(_, name)| name).unwrap_or_default()),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        kernel: format!("Linux {}", known(&kernel)),
+        // The version alone: what follows it names a builder.
+        kernel: format!("Linux {}", known(kernel.split('-').next().unwrap_or_default())),
         rustc: known(&String::from_utf8_lossy(&rustc)),
         date: SystemClock.now().as_zoneless().chars().take_while(|character| *character != 'T').collect(),
         load: known(read("/proc/loadavg").split(' ').next().unwrap_or_default()),
