@@ -72,14 +72,14 @@ impl Stack {
         let template = Template::read(&local::template_path(), &parameters).unwrap();
         let cloud = Cloud::start(&template, Some(Folder::take(folder).unwrap())).unwrap();
         functions::build(&template.functions().unwrap(), Profile::Dev, Progress::silent()).unwrap();
+        // Before any function starts: one that finds no signing key does not ask again for two seconds.
+        let demo = demo::prepare(&cloud, "http://127.0.0.1:9000").unwrap();
         let options = Options {
             mode: Mode::Prebuilt(Profile::Dev),
             output: Output::File(folder.join("log")),
             ..Options::default()
         };
         let mut server = Server::start(tools, &cloud, &options).unwrap();
-        // Health wants a signing key, which the demo data brings.
-        let demo = demo::prepare(&cloud, &server.url()).unwrap();
         server.wait_until_healthy(Duration::from_secs(120)).unwrap();
         let config = Config::read(|name| cloud.environment().get(name).cloned()).unwrap();
         let client = local::dynamodb::client(&cloud.dynamodb_url());

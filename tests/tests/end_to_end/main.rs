@@ -69,5 +69,16 @@ fn the_contract_holds_over_http() {
     let stack = Stack::start(&tools, folder.path());
     user::what_was_issued_before_a_restart_is_good_after_it(&stack, &kept);
     stack.stop();
+    if !failed.is_empty() {
+        print_errors(folder.path());
+    }
     assert!(failed.is_empty(), "rows that failed: {failed:#?}");
+}
+
+/// What the functions logged as errors, which is where a 503 says why.
+fn print_errors(folder: &std::path::Path) {
+    let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+    log.lines()
+        .filter(|line| line.contains("\"ERROR\"") || line.contains("\"WARN\""))
+        .for_each(|line| println!("{line}"));
 }
