@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::cut::Proxy;
 use local::template::Template;
 use local::{Cloud, dynamodb};
 use shared::config::Config;
@@ -25,6 +26,15 @@ pub fn embedded() -> (Cloud, DynamoStore) {
     let client = dynamodb::client(&cloud.dynamodb_url());
     let store = DynamoStore::new(client, config.tables, Arc::new(SystemRandom));
     (cloud, store)
+}
+
+/// A store on a throw-away local cloud that is reached through a proxy.
+pub fn behind_proxy() -> (Cloud, Proxy, DynamoStore) {
+    let cloud = Cloud::in_memory(&parameters()).unwrap();
+    let config = Config::read(|name| cloud.environment().get(name).cloned()).unwrap();
+    let proxy = Proxy::before(&cloud.dynamodb_url());
+    let store = DynamoStore::new(dynamodb::client(&proxy.url()), config.tables, Arc::new(SystemRandom));
+    (cloud, proxy, store)
 }
 
 /// AWS's DynamoDB Local in a process of its own, ended with this value.

@@ -3,10 +3,11 @@
 //! The engines: memory (what other tests use), the local cloud's embedded DynamoDB, and AWS's own DynamoDB Local where
 //! `DYNAMODB_LOCAL_JAR` names its jar, which `.ci/dynamodb-local` fetches. In CI its absence is a failure.
 
+mod cut;
 mod engines;
 mod rules;
 
-use engines::{DynamoDbLocal, embedded};
+use engines::{DynamoDbLocal, behind_proxy, embedded};
 use shared::store::memory::MemoryStore;
 
 macro_rules! suite {
@@ -58,4 +59,11 @@ suite! {
     a_tenant_is_made_once,
     an_access_token_is_gone_once_deleted,
     long_lists_are_listed_whole,
+}
+
+/// The SDK repeats a try whose answer was lost, and the repeated one meets the first one's success.
+#[tokio::test]
+async fn an_answer_that_was_lost_makes_no_conflict_and_no_second_effect() {
+    let (_cloud, proxy, store) = behind_proxy();
+    rules::lost_answers(&store, &proxy).await;
 }

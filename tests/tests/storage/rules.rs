@@ -354,3 +354,30 @@ pub async fn long_lists_are_listed_whole(store: &impl Administration) {
     }
     assert_eq!(store.auth_headers(&user.id).await.unwrap().len(), 150);
 }
+
+pub async fn lost_answers(store: &impl Administration, proxy: &crate::cut::Proxy) {
+    let user = account(store).await;
+    let (ticket, header, token) = (ticket(&user), auth_header(&user), access_token("app"));
+    let name = LoginName::new(&user.tenant, &user.name);
+
+    proxy.cut_one();
+    assert_eq!(store.create_ticket(&ticket).await.unwrap(), Write::Done);
+    assert!(!proxy.is_waiting(), "an answer was lost");
+    assert_eq!(store.create_ticket(&ticket).await.unwrap(), Write::Refused, "another write is still another one");
+
+    proxy.cut_one();
+    assert_eq!(store.create_auth_header(&header).await.unwrap(), Write::Done);
+    proxy.cut_one();
+    assert_eq!(store.delete_auth_header(&header.key).await.unwrap(), Write::Done);
+    assert_eq!(store.delete_auth_header(&header.key).await.unwrap(), Write::Refused);
+
+    proxy.cut_one();
+    store.record_refusal(&name, true).await.unwrap();
+    assert_eq!(find_credential(store, &user).await.unwrap().failures, 1, "counted once");
+
+    proxy.cut_one();
+    assert_eq!(store.create_access_token(&token).await.unwrap(), Write::Done);
+    proxy.cut_one();
+    assert_eq!(create(store, &named("demo", "second")).await, Creation::Done);
+    assert!(!proxy.is_waiting());
+}

@@ -123,7 +123,7 @@ impl DynamoStore {
         }
     }
 
-    fn requests(&self, wanted: &Lookup) -> HashMap<String, KeysAndAttributes> {
+    fn requests(&self, wanted: &Lookup) -> Result<HashMap<String, KeysAndAttributes>, StoreError> {
         let mut users = wanted.users.clone();
         users.sort();
         users.dedup();
@@ -136,9 +136,9 @@ impl DynamoStore {
         ];
         keys.into_iter()
             .filter(|(_, keys)| !keys.is_empty())
-            .filter_map(|(table, keys)| {
-                let request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().ok()?;
-                Some((table.clone(), request))
+            .map(|(table, keys)| {
+                let request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+                Ok((table.clone(), request.map_err(|error| unavailable("BatchGetItem", error))?))
             })
             .collect()
     }
@@ -187,7 +187,7 @@ where
 
 impl Store for DynamoStore {
     async fn lookup(&self, wanted: Lookup) -> Result<Found, StoreError> {
-        let mut requests = self.requests(&wanted);
+        let mut requests = self.requests(&wanted)?;
         let mut items: HashMap<String, Vec<Attributes>> = HashMap::new();
         let mut tries = 0;
         while !requests.is_empty() {
