@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::auth_header::AuthHeader;
 use crate::clock::Timestamp;
 use crate::secret::Token;
 use crate::user::{Email, User};
@@ -24,8 +25,10 @@ pub enum Family {
 /// What a caller shows to be let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Nothing: the path is public, or takes a password in its body.
-    Public,
+    /// Nothing: the path is public, and answers everybody alike.
+    Open,
+    /// Nothing in its headers: the body holds what it is about, a password or a token.
+    Body,
     /// A JWT from a login in `Authorization`.
     LoginJwt,
     /// A JWT in `Authorization`, or an auth header in `X-Authorization`.
@@ -68,21 +71,44 @@ macro_rules! routes {
 }
 
 routes! {
-    USER_LOGIN = "user-login" "POST" "/user/login" User Public "A user name and password for a JWT";
+    USER_LOGIN = "user-login" "POST" "/user/login" User Body "A user name and password for a JWT";
+    USER_RENEW = "user-renew" "GET" "/user/renew" User LoginJwt "A new JWT in the place of one that is still good";
+    USER_TOKEN = "user-token" "GET" "/user/token" User LoginJwt "A new JWT of a chosen lifetime in the place of one";
+    USER_SESSIONS = "user-sessions" "GET" "/user/sessions" User LoginJwt "List the caller's sessions";
+    USER_SESSIONS_REVOKE = "user-sessions-revoke" "POST" "/user/sessions/revoke" User LoginJwt "End one of the caller's sessions, or all";
     USER_LOGOUT = "user-logout" "GET" "/user/logout" User LoginJwt "End a JWT and its ticket";
     AUTHHEADER_ADD = "authheader-add" "POST" "/authheader/add" User LoginJwt "Make an auth header";
     AUTHHEADER_LIST = "authheader-list" "GET" "/authheader/list" User LoginJwt "List the caller's auth headers";
     AUTHHEADER_DELETE = "authheader-delete" "POST" "/authheader/delete" User LoginJwt "Delete one of the caller's auth headers";
+    AUTHHEADER_ROTATE = "authheader-rotate" "POST" "/authheader/rotate" User LoginJwt "Put a new auth header in the place of one";
+    AUTHHEADER_REPORT_LEAKED = "authheader-report-leaked" "POST" "/authheader/report-leaked" User Body "End an auth header that was found somewhere";
     TEST_SECURE = "test-secure" "GET" "/test/secure" User User "Try a credential";
-    TEST_UNSECURE = "test-unsecure" "GET" "/test/unsecure" User Public "Try the connection";
+    TEST_UNSECURE = "test-unsecure" "GET" "/test/unsecure" User Open "Try the connection";
     TICKET_AUTHENTICATE = "ticket-authenticate" "POST" "/api/1/authentication/authenticate" Ticket AccessToken "A user name and password for a ticket";
     TICKET_GET = "ticket-get" "GET" "/api/1/authentication/ticket/{id}" Ticket AccessToken "Read a ticket and note its use";
     TICKET_INVALIDATE = "ticket-invalidate" "POST" "/api/1/authentication/ticket/{id}/invalidate" Ticket AccessToken "End a ticket";
     PROFILE_AUTHENTICATE = "profile-authenticate" "POST" "/v1/profile/{id}/authenticate" Profile AccessTokenOrJwt "A JWT of a chosen duration for a profile";
-    JWKS = "jwks" "GET" "/.well-known/jwks.json" Standards Public "The public signing keys (RFC 7517)";
-    OPENID_CONFIGURATION = "openid-configuration" "GET" "/.well-known/openid-configuration" Standards Public "Where the issuer's keys are (OpenID Connect Discovery)";
-    HEALTH = "health" "GET" "/health" Standards Public "Whether the store and the signing keys are in reach";
+    OAUTH2_INTROSPECT = "oauth2-introspect" "POST" "/oauth2/introspect" Standards AccessToken "Whether a JWT, ticket or auth header is good (RFC 7662)";
+    OAUTH2_REVOKE = "oauth2-revoke" "POST" "/oauth2/revoke" Standards AccessToken "End a JWT, ticket or auth header (RFC 7009)";
+    JWKS = "jwks" "GET" "/.well-known/jwks.json" Standards Open "The public signing keys (RFC 7517)";
+    OPENID_CONFIGURATION = "openid-configuration" "GET" "/.well-known/openid-configuration" Standards Open "Where the issuer's keys are (OpenID Connect Discovery)";
+    HEALTH = "health" "GET" "/health" Standards Open "Whether the store and the signing keys are in reach";
 }
+
+/// A function that serves no route: AWS calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unrouted {
+    /// Folder, package, binary and event file.
+    pub name: &'static str,
+    /// One line for people.
+    pub summary: &'static str,
+}
+
+/// Every function that serves no route.
+pub const UNROUTED: &[Unrouted] = &[
+    Unrouted { name: "authorizer", summary: "Judges the requests of other APIs for API Gateway" },
+    Unrouted { name: "rotate-signing-keys", summary: "Rotates the signing keys for Secrets Manager" },
+];
 
 /// `cache-control` of keys and discovery: as long as a function itself uses keys without asking again.
 pub const CACHEABLE: &str = "public, max-age=300";
@@ -163,6 +189,91 @@ pub struct Authorization {
     pub roles: Vec<Name>,
 }
 
+/// A login that goes on: [`LoginAnswer`] and what OAuth 2.0 clients look for (RFC 6749, section 5.1).
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RenewAnswer {
+    /// The account and its new token.
+    #[serde(flatten)]
+    pub login: LoginAnswer,
+    /// The new JWT once more.
+    pub access_token: String,
+    /// Seconds until it ends.
+    pub expires_in: i64,
+    /// `bearer`.
+    pub token_type: String,
+}
+
+/// One of the caller's sessions: a login, a ticket or a profile JWT that is live.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SessionAnswer {
+    /// Its id, for ending it. No credential.
+    pub id: String,
+    /// `login`, `ticket` or `profile`: which family of clients it is for.
+    pub family: String,
+    /// When it began.
+    pub created: String,
+    /// Its last use, as far as it was noted: uses within five minutes may count as one.
+    pub last_used: String,
+    /// When it ends by itself at the latest, unless it is renewed.
+    pub expires: String,
+    /// The network it was begun from, never the address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// The user agent it was begun by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// What is said of a token (RFC 7662, section 2.2). Of one that is not good, only that.
+#[derive(Serialize)]
+pub struct Introspection {
+    /// Whether it is good at this moment.
+    pub active: bool,
+    /// More, where it is.
+    #[serde(flatten)]
+    pub token: Option<ActiveToken>,
+}
+
+/// What is said of a token that is good.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ActiveToken {
+    /// `jwt`, `ticket` or `auth_header`.
+    pub credential: String,
+    /// The user's id.
+    pub sub: String,
+    /// The user name.
+    pub username: String,
+    /// The user's tenant.
+    pub tenant: String,
+    /// The user's roles, as they are now.
+    pub roles: Vec<String>,
+    /// What an auth header is limited to, separated by spaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// When it was made, in epoch seconds.
+    pub iat: i64,
+    /// When it ends by itself, in epoch seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exp: Option<i64>,
+    /// Who issued it.
+    pub iss: String,
+    /// For a JWT: whom it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aud: Option<String>,
+    /// For a JWT: its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    /// For a JWT: `Bearer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_type: Option<String>,
+}
+
 /// A sentence for people.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -193,6 +304,19 @@ pub struct NewAuthHeader {
     pub created: String,
 }
 
+impl NewAuthHeader {
+    /// The answer for an auth header that was just stored.
+    #[must_use]
+    pub fn new(header: &AuthHeader, token: &Token) -> Self {
+        Self {
+            id: header.key.digest.to_base64url(),
+            name: header.name.clone(),
+            token: token.expose_secret().to_owned(),
+            created: header.created.as_zoneless(),
+        }
+    }
+}
+
 /// An auth header in a list.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -209,6 +333,9 @@ pub struct ListedAuthHeader {
     /// When it ends by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
+    /// Its last use, as far as it was noted: uses within five minutes may count as one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<String>,
     /// What it is limited to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,

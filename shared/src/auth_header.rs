@@ -8,12 +8,18 @@ use std::time::Duration;
 
 use crate::base62;
 use crate::clock::Timestamp;
+use crate::error::Problem;
 use crate::random::Random;
 use crate::secret::{Digest, Token};
+use crate::ticket::USE_NOTED;
 use crate::user::{User, UserId};
 
 /// What every auth header starts with; secret scanners look for it.
 pub const PREFIX: &str = "ost_";
+
+/// How many one user may have. With the limits of names and scopes, a list of so many fits into one answer of a
+/// function.
+pub const MAX_PER_USER: usize = 1000;
 
 const RANDOM_BYTES: usize = 32;
 const CHECKSUM_CHARS: usize = 6;
@@ -70,6 +76,43 @@ pub struct AuthHeader {
     pub scopes: Vec<String>,
     /// The user's [`User::key_epoch`] at creation.
     pub epoch: u64,
+    /// How long it was made for; `None` for one without an end. [`Self::expires`] may be earlier, once another one has
+    /// been put in its place.
+    pub lifetime: Option<Duration>,
+    /// The last use that was noted: at most one in [`USE_NOTED`].
+    pub last_used: Option<Timestamp>,
+}
+
+/// How an owner names one of its auth headers.
+pub enum Named {
+    /// By its token or its id.
+    Key(AuthHeaderKey),
+    /// By its display form.
+    Display(String),
+}
+
+impl Named {
+    /// What `text` names for `owner`; `None` for another user's token.
+    #[must_use]
+    pub fn of(owner: &UserId, text: &str) -> Option<Self> {
+        if let Some(key) = AuthHeaderKey::of(text) {
+            return (key.user == *owner).then_some(Self::Key(key));
+        }
+        let id = Digest::from_base64url(text).map(|digest| AuthHeaderKey { user: owner.clone(), digest });
+        Some(id.map_or_else(|| Self::Display(text.to_owned()), Self::Key))
+    }
+
+    /// The one that is meant among all that its owner has. Two of one display form are told apart by their ids only.
+    pub fn among(&self, headers: Vec<AuthHeader>) -> Result<Option<AuthHeader>, Problem> {
+        let mut named = headers.into_iter().filter(|header| match self {
+            Self::Key(key) => header.key == *key,
+            Self::Display(display) => header.display == *display,
+        });
+        match (named.next(), named.next()) {
+            (Some(_), Some(_)) => Err(Problem::invalid("text", "names several auth headers; use the id")),
+            (found, _) => Ok(found),
+        }
+    }
 }
 
 /// What the maker of an auth header chooses.
@@ -106,6 +149,8 @@ impl AuthHeader {
             expires: choices.expires,
             scopes: choices.scopes,
             epoch: user.key_epoch,
+            lifetime: choices.expires.map(|expires| Duration::from_secs(expires.since(now).as_secs())),
+            last_used: None,
         };
         (header, token)
     }
@@ -117,6 +162,12 @@ impl AuthHeader {
             && user.id == self.key.user
             && user.enabled
             && user.key_epoch == self.epoch
+    }
+
+    /// Whether a use now is worth a write.
+    #[must_use]
+    pub fn needs_note(&self, now: Timestamp) -> bool {
+        self.last_used.is_none_or(|last| now >= last.plus(USE_NOTED))
     }
 
     /// How long an expired header is still listed before the table's TTL removes it.

@@ -6,14 +6,15 @@
 use std::sync::Arc;
 
 use crate::access_token::{AccessToken, Action};
-use crate::auth_header::AuthHeaderKey;
+use crate::audit;
+use crate::auth_header::{AuthHeaderKey, PREFIX};
 use crate::clock::{Clock, Timestamp};
 use crate::error::Problem;
 use crate::gateway::{Parameters, Request};
 use crate::jwt::{self, Party, Rejection, Verified};
 use crate::keyring::Keyring;
 use crate::secret::{Digest, Token};
-use crate::store::{Found, Lookup, Store};
+use crate::store::{Found, Lookup, Store, StoreError, Write};
 use crate::tenant::TenantName;
 use crate::ticket::{Origin, Ticket, TicketKey};
 use crate::user::User;
@@ -38,15 +39,122 @@ pub struct Session {
     pub ticket: Ticket,
 }
 
+/// Which JWTs of a ticket are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generations {
+    /// Those of the last login or renewal.
+    Current,
+    /// Also those that the last renewal replaced a moment ago: for renewing and logging out only.
+    OrJustReplaced,
+}
+
+/// A credential of a user as a client showed it.
+#[derive(Clone, Copy)]
+pub enum Shown<'a> {
+    /// In `Authorization`.
+    Jwt(&'a str),
+    /// In `X-Authorization`.
+    AuthHeader(&'a str),
+    /// In `X-Ticket`.
+    Ticket(&'a str),
+}
+
+impl<'a> Shown<'a> {
+    /// Tells by its form what `text` is, where only the text is known. Whatever it is, it is still to be judged.
+    #[must_use]
+    pub fn of_form(text: &'a str) -> Self {
+        if text.starts_with(PREFIX) {
+            Self::AuthHeader(text)
+        } else if text.contains('.') {
+            Self::Jwt(text)
+        } else {
+            Self::Ticket(text)
+        }
+    }
+
+    /// The credential in a request's headers: an auth header, or else a JWT. All are looked at, so that a doubled one
+    /// is refused even where another one decides.
+    pub fn in_request(request: &'a Request) -> Result<Option<Self>, Problem> {
+        let header = request.credential("x-authorization")?;
+        let jwt = request.bearer()?;
+        Ok(header.map(Self::AuthHeader).or_else(|| jwt.map(Self::Jwt)))
+    }
+}
+
+/// Which kind of credential was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialKind {
+    /// A JWT.
+    Jwt,
+    /// An auth header.
+    AuthHeader,
+    /// A ticket.
+    Ticket,
+}
+
+impl CredentialKind {
+    /// Its name in answers and in the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Jwt => "jwt",
+            Self::AuthHeader => "auth_header",
+            Self::Ticket => "ticket",
+        }
+    }
+}
+
+/// A credential that can be ours: its form is right, and a JWT's signature and claims are. Whether it lives, only the
+/// store knows.
+pub enum Plausible {
+    /// A JWT.
+    Jwt(Verified),
+    /// An auth header.
+    AuthHeader(AuthHeaderKey),
+    /// A ticket.
+    Ticket(TicketKey),
+}
+
+impl Plausible {
+    /// What has to be read in order to judge it: the credential and its user.
+    #[must_use]
+    pub fn lookup(&self) -> Lookup {
+        let (user, ticket, auth_header) = match self {
+            Self::Jwt(verified) => (&verified.user, Some(verified.ticket_key()), None),
+            Self::AuthHeader(key) => (&key.user, None, Some(key.clone())),
+            Self::Ticket(key) => (&key.user, Some(key.clone()), None),
+        };
+        Lookup { users: vec![user.clone()], ticket, auth_header, ..Lookup::default() }
+    }
+}
+
+/// A user whose credential was accepted.
+pub struct Caller {
+    /// Who.
+    pub user: User,
+    /// By what.
+    pub credential: CredentialKind,
+    /// What an auth header is limited to; empty for one without limits and for the other kinds.
+    pub scopes: Vec<String>,
+    /// When the credential was made.
+    pub issued: Timestamp,
+    /// When it ends by itself, if ever.
+    pub expires: Option<Timestamp>,
+    /// Whether its use is worth a note.
+    noteworthy: bool,
+}
+
 impl<S: Store> Verifier<S> {
     /// The caller by the JWT in `Authorization`, which must come from a login.
     pub async fn login(&self, request: &Request) -> Result<Session, Problem> {
-        self.login_of(&self.verify(request).await?).await
+        self.login_of(&self.verify(request).await?, Generations::Current).await
     }
 
     /// The caller by a JWT that was verified, which must come from a login.
-    pub async fn login_of(&self, verified: &Verified) -> Result<Session, Problem> {
-        let session = self.jwt_of(verified).await?;
+    pub async fn login_of(&self, verified: &Verified, accepted: Generations) -> Result<Session, Problem> {
+        let wanted =
+            Lookup { ticket: Some(verified.ticket_key()), users: vec![verified.user.clone()], ..Lookup::default() };
+        let session = self.session(verified, self.store.lookup(wanted).await?, accepted)?;
         match session.ticket.origin {
             Origin::Login => Ok(session),
             Origin::Profile | Origin::Ticket => Err(Problem::NotFromLogin),
@@ -54,61 +162,186 @@ impl<S: Store> Verifier<S> {
     }
 
     /// The caller by the JWT in `Authorization`, whatever minted it.
-    pub async fn jwt(&self, request: &Request) -> Result<Session, Problem> {
-        self.jwt_of(&self.verify(request).await?).await
-    }
-
-    async fn jwt_of(&self, verified: &Verified) -> Result<Session, Problem> {
-        let wanted =
-            Lookup { ticket: Some(verified.ticket_key()), users: vec![verified.user.clone()], ..Lookup::default() };
-        self.session(verified, self.store.lookup(wanted).await?)
+    pub async fn jwt(&self, request: &Request, accepted: Generations) -> Result<Session, Problem> {
+        let verified = self.verify(request).await?;
+        let found = self.store.lookup(Plausible::Jwt(verified.clone()).lookup()).await?;
+        self.session(&verified, found, accepted)
     }
 
     /// Form, signature and claims of the JWT in `Authorization`; whether its ticket lives is for [`Self::session`].
     pub async fn verify(&self, request: &Request) -> Result<Verified, Problem> {
-        let text = request.bearer()?.ok_or(Problem::Unauthenticated)?;
+        self.signed(request.bearer()?.ok_or_else(|| refused("no_credential"))?).await
+    }
+
+    /// Form, signature and claims of a JWT; whether its ticket lives is for [`Self::session`].
+    pub async fn signed(&self, text: &str) -> Result<Verified, Problem> {
+        audit::credential(CredentialKind::Jwt.as_str());
         match jwt::verify(&self.keyring, &self.party, text, self.clock.now()).await {
-            Ok(verified) => Ok(verified),
-            Err(Rejection::Invalid(reason)) => {
-                tracing::info!(reason, "a JWT was rejected");
-                Err(Problem::Unauthenticated)
+            Ok(verified) => {
+                audit::account(&verified.user, &verified.tenant);
+                Ok(verified)
             }
+            Err(Rejection::Invalid(reason)) => Err(refused(reason)),
             Err(Rejection::Keys(error)) => Err(Problem::Keys(error)),
         }
     }
 
     /// The session of a verified JWT, if what was found of its ticket and user is live and fits it.
-    pub fn session(&self, verified: &Verified, mut found: Found) -> Result<Session, Problem> {
-        let user = found.user(&verified.user).cloned().ok_or(Problem::Unauthenticated)?;
-        let ticket = found.ticket.take().ok_or(Problem::Unauthenticated)?;
+    pub fn session(&self, verified: &Verified, mut found: Found, accepted: Generations) -> Result<Session, Problem> {
+        let user = found.user(&verified.user).cloned().ok_or_else(|| refused("no_such_user"))?;
+        let ticket = found.ticket.take().ok_or_else(|| refused("no_such_ticket"))?;
         let now = self.clock.now();
         if user.tenant != verified.tenant || ticket.key != verified.ticket_key() || !ticket.is_live(&user, now) {
-            return Err(Problem::Unauthenticated);
+            return Err(refused("ended"));
+        }
+        let replaced =
+            accepted == Generations::OrJustReplaced && ticket.was_just_renewed_from(verified.generation, now);
+        if ticket.generation != verified.generation && !replaced {
+            return Err(refused("renewed"));
         }
         match ticket.origin {
             Origin::Login | Origin::Profile => Ok(Session { user, ticket }),
             // No JWT is ever made for such a ticket.
-            Origin::Ticket => Err(Problem::Unauthenticated),
+            Origin::Ticket => Err(refused("no_such_ticket")),
         }
     }
 
     /// The caller by an auth header in `X-Authorization`, or else by a JWT.
-    pub async fn user(&self, request: &Request) -> Result<User, Problem> {
-        let Some(text) = request.credential("x-authorization")? else {
-            return self.jwt(request).await.map(|session| session.user);
-        };
-        // Looked at even though it does not decide, so that a doubled one is refused.
-        request.credential("authorization")?;
-        let key = AuthHeaderKey::of(text).ok_or(Problem::Unauthenticated)?;
-        let wanted = Lookup { users: vec![key.user.clone()], auth_header: Some(key.clone()), ..Lookup::default() };
-        let found = self.store.lookup(wanted).await?;
-        match (found.user(&key.user), &found.auth_header) {
-            (Some(user), Some(header)) if header.key == key && header.is_live(user, self.clock.now()) => {
-                Ok(user.clone())
+    pub async fn user(&self, request: &Request) -> Result<Caller, Problem> {
+        self.caller(Shown::in_request(request)?.ok_or_else(|| refused("no_credential"))?).await
+    }
+
+    /// The caller by whatever credential was shown: one round trip to the store, none for what can't be ours.
+    pub async fn caller(&self, shown: Shown<'_>) -> Result<Caller, Problem> {
+        let plausible = self.plausible(shown).await?;
+        let found = self.store.lookup(plausible.lookup()).await?;
+        let caller = self.judge(&plausible, found)?;
+        self.note_use(&plausible, &caller).await?;
+        Ok(caller)
+    }
+
+    /// Whether a credential can be ours, without asking the store.
+    pub async fn plausible(&self, shown: Shown<'_>) -> Result<Plausible, Problem> {
+        match shown {
+            Shown::Jwt(text) => self.signed(text).await.map(Plausible::Jwt),
+            Shown::AuthHeader(text) => {
+                audit::credential(CredentialKind::AuthHeader.as_str());
+                AuthHeaderKey::of(text).map(Plausible::AuthHeader).ok_or_else(|| refused("form"))
             }
-            _ => Err(Problem::Unauthenticated),
+            Shown::Ticket(text) => {
+                audit::credential(CredentialKind::Ticket.as_str());
+                TicketKey::of(text).map(Plausible::Ticket).ok_or_else(|| refused("form"))
+            }
         }
     }
+
+    /// The caller by a plausible credential, if what was found for it is live and fits it.
+    pub fn judge(&self, plausible: &Plausible, found: Found) -> Result<Caller, Problem> {
+        let now = self.clock.now();
+        let caller = match plausible {
+            Plausible::Jwt(verified) => {
+                let Session { user, ticket } = self.session(verified, found, Generations::Current)?;
+                Caller {
+                    user,
+                    credential: CredentialKind::Jwt,
+                    scopes: Vec::new(),
+                    issued: verified.issued,
+                    expires: Some(verified.expires),
+                    noteworthy: ticket.needs_touch(now),
+                }
+            }
+            Plausible::AuthHeader(key) => auth_header_caller(key, found, now)?,
+            Plausible::Ticket(key) => ticket_caller(key, found, now)?,
+        };
+        audit::actor(&caller.user);
+        Ok(caller)
+    }
+
+    /// Notes that a credential was used, at most once in a while for each.
+    ///
+    /// The idle limit of a ticket rests on the note, so that one is waited for, and refuses a ticket that has ended
+    /// meanwhile. On the others nothing rests but their owner's list: they are noted beside the request, and a note
+    /// that the environment's freeze cuts off is made up for by the next use.
+    pub async fn note_use(&self, plausible: &Plausible, caller: &Caller) -> Result<(), Problem> {
+        if !caller.noteworthy {
+            return Ok(());
+        }
+        let (store, now) = (self.store.clone(), self.clock.now());
+        match plausible {
+            Plausible::Ticket(key) => match store.touch_ticket(key, now).await? {
+                Write::Done => Ok(()),
+                Write::Refused => Err(refused("ended")),
+            },
+            Plausible::Jwt(verified) => {
+                let key = verified.ticket_key();
+                beside(async move { store.touch_ticket(&key, now).await.map(|_| ()) });
+                Ok(())
+            }
+            Plausible::AuthHeader(key) => {
+                let key = key.clone();
+                beside(async move { store.note_auth_header_use(&key, now).await });
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Lets a note be written while the request goes on.
+fn beside(note: impl Future<Output = Result<(), StoreError>> + Send + 'static) {
+    tokio::spawn(async move {
+        if let Err(error) = note.await {
+            tracing::warn!(error = %error, "the use of a credential was not noted");
+        }
+    });
+}
+
+fn auth_header_caller(key: &AuthHeaderKey, mut found: Found, now: Timestamp) -> Result<Caller, Problem> {
+    let header = found.auth_header.take().filter(|header| header.key == *key);
+    let header = header.ok_or_else(|| refused("no_such_auth_header"))?;
+    let user = found.user(&key.user).cloned().ok_or_else(|| refused("no_such_user"))?;
+    if !header.is_live(&user, now) {
+        return Err(refused("ended"));
+    }
+    Ok(Caller {
+        user,
+        credential: CredentialKind::AuthHeader,
+        issued: header.created,
+        expires: header.expires,
+        noteworthy: header.needs_note(now),
+        scopes: header.scopes,
+    })
+}
+
+fn ticket_caller(key: &TicketKey, mut found: Found, now: Timestamp) -> Result<Caller, Problem> {
+    let ticket = found.ticket.take().filter(|ticket| ticket.key == *key && ticket.origin == Origin::Ticket);
+    let ticket = ticket.ok_or_else(|| refused("no_such_ticket"))?;
+    let user = found.user(&key.user).cloned().ok_or_else(|| refused("no_such_user"))?;
+    if !ticket.is_live(&user, now) {
+        return Err(refused("ended"));
+    }
+    Ok(Caller {
+        user,
+        credential: CredentialKind::Ticket,
+        scopes: Vec::new(),
+        issued: ticket.created,
+        expires: Some(ticket.expires),
+        noteworthy: ticket.needs_touch(now),
+    })
+}
+
+/// What came out for a token that somebody else asks about: `None` for one that is no good. An outage stays one.
+pub fn unless_refused<T>(result: Result<T, Problem>) -> Result<Option<T>, Problem> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(Problem::Unauthenticated) => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// One refusal for all, and for the log the reason.
+fn refused(reason: &'static str) -> Problem {
+    audit::detail(reason);
+    Problem::Unauthenticated
 }
 
 impl Verified {
@@ -157,12 +390,58 @@ impl Presented {
     }
 }
 
+/// A client of the standards family, as it showed itself.
+pub struct Client {
+    digest: Digest,
+    name: Option<String>,
+}
+
+impl Client {
+    /// Finds the access token of the calling application: header `x-access-token-id` or `x-api-key`, or
+    /// `Authorization`, as a bearer token (RFC 6750) or as the password of the application (RFC 6749, section 2.3.1).
+    pub fn in_request(request: &Request) -> Result<Self, Problem> {
+        let headers = [request.credential("x-access-token-id")?, request.credential("x-api-key")?];
+        let basic = request.basic()?;
+        let bearer = if basic.is_some() { None } else { request.bearer()? };
+        let mut given = headers.into_iter().flatten().chain(bearer).map(|text| (text.to_owned(), None));
+        let mut shown = given.by_ref().chain(basic.map(|(name, password)| (password, Some(name))));
+        let (text, name) = shown.next().ok_or(Problem::UnknownClient)?;
+        if shown.next().is_some() {
+            return Err(Problem::invalid("the access token", "must be given in one place"));
+        }
+        let digest = Presented::new(&text).digest().map_err(|_| Problem::UnknownClient)?;
+        Ok(Self { digest, name })
+    }
+
+    /// What to look up.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The application behind what was found, if it is the one that it says it is.
+    pub fn application(&self, found: Option<AccessToken>, now: Timestamp) -> Result<AccessToken, Problem> {
+        let token = application(found, now).map_err(|problem| {
+            audit::detail(problem.reason());
+            Problem::UnknownClient
+        })?;
+        let named = self.name.as_ref().is_none_or(|name| *name == token.application);
+        if named {
+            Ok(token)
+        } else {
+            audit::detail("another_application");
+            Err(Problem::UnknownClient)
+        }
+    }
+}
+
 /// The ticket family's parameter that carries the application's access token.
 pub const ACCESS_TOKEN_PARAMETER: &str = "accessTokenId";
 
 /// The application behind what was found, while its access token is not over.
 pub fn application(found: Option<AccessToken>, now: Timestamp) -> Result<AccessToken, Problem> {
     let token = found.ok_or(Problem::AccessTokenUnknown)?;
+    audit::application(&token);
     if token.is_expired(now) { Err(Problem::AccessTokenExpired(token.application)) } else { Ok(token) }
 }
 
@@ -186,6 +465,7 @@ pub fn managed_ticket(token: &AccessToken, found: Option<Ticket>) -> Result<Opti
     let Some(ticket) = found.filter(|ticket| ticket.origin == Origin::Ticket && token.knows(&ticket.tenant)) else {
         return Ok(None);
     };
+    audit::account(&ticket.key.user, &ticket.tenant);
     demand(token, &[Action::ManageTickets], ticket.tenant.as_str())?;
     Ok(Some(ticket))
 }

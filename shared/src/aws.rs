@@ -1,17 +1,20 @@
 //! The connections to AWS: one HTTP client for all services, tight time-outs, nothing that a function does not use.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient};
+use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
+use crate::keyring::rotation::{Change, Versions, VersionsError};
 use crate::keyring::{KeySetError, KeySource, Keyring, KeyringError};
 use crate::random::SystemRandom;
 use crate::store::dynamo::DynamoStore;
@@ -67,6 +70,13 @@ impl Aws {
     /// The keyring of the stack that `config` describes, still empty.
     #[must_use]
     pub fn keyring(&self, config: &Config) -> Arc<Keyring> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        Arc::new(Keyring::new(self.keyset(config), clock))
+    }
+
+    /// The secret of the stack that `config` describes.
+    #[must_use]
+    pub fn keyset(&self, config: &Config) -> SecretsManager {
         let mut builder = aws_sdk_secretsmanager::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(self.region.clone())
@@ -76,8 +86,7 @@ impl Aws {
             .timeout_config(timeouts());
         builder.set_endpoint_url(self.secrets_url.clone());
         let client = aws_sdk_secretsmanager::Client::from_conf(builder.build());
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        Arc::new(Keyring::new(SecretsManager { client, id: config.keyset_secret.clone() }, clock))
+        SecretsManager { client, id: config.keyset_secret.clone() }
     }
 }
 
@@ -120,4 +129,46 @@ impl KeySource for SecretsManager {
             output.secret_string.map(Zeroizing::new).ok_or(KeyringError::Unusable(KeySetError::Malformed))
         })
     }
+}
+
+impl Versions for SecretsManager {
+    async fn stages(&self) -> Result<BTreeMap<String, Vec<String>>, VersionsError> {
+        let answer = self.client.describe_secret().secret_id(&self.id).send().await;
+        let answer = answer.map_err(|error| unanswered("DescribeSecret", error))?;
+        Ok(answer.version_ids_to_stages.unwrap_or_default().into_iter().collect())
+    }
+
+    async fn value(&self, id: &str) -> Result<Option<Zeroizing<String>>, VersionsError> {
+        match self.client.get_secret_value().secret_id(&self.id).version_id(id).send().await {
+            Ok(answer) => Ok(answer.secret_string.map(Zeroizing::new)),
+            Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
+            Err(error) => Err(unanswered("GetSecretValue", error)),
+        }
+    }
+
+    async fn put(&self, id: &str, text: &str, stage: &str) -> Result<Change, VersionsError> {
+        let put = self.client.put_secret_value().secret_id(&self.id).client_request_token(id);
+        changed("PutSecretValue", "ResourceExistsException", put.secret_string(text).version_stages(stage).send().await)
+    }
+
+    async fn move_stage(&self, stage: &str, from: &str, to: Option<&str>) -> Result<Change, VersionsError> {
+        let moving = self.client.update_secret_version_stage().secret_id(&self.id).version_stage(stage);
+        let moving = moving.remove_from_version_id(from).set_move_to_version_id(to.map(str::to_owned));
+        changed("UpdateSecretVersionStage", "InvalidParameterException", moving.send().await)
+    }
+}
+
+fn changed<T, E>(operation: &'static str, refusal: &str, result: Result<T, E>) -> Result<Change, VersionsError>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match result {
+        Ok(_) => Ok(Change::Made),
+        Err(error) if error.code() == Some(refusal) => Ok(Change::Refused),
+        Err(error) => Err(unanswered(operation, error)),
+    }
+}
+
+fn unanswered(operation: &'static str, source: impl std::error::Error + Send + Sync + 'static) -> VersionsError {
+    VersionsError { operation, source: Box::new(source) }
 }

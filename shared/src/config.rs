@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::jwt::Party;
+use crate::keyring::Algorithm;
 use crate::password::{Cost, Hasher, PasswordError};
 use crate::store::dynamo::Tables;
 use crate::tenant::TenantName;
@@ -40,15 +41,49 @@ pub struct Config {
     pub lifetimes: Lifetimes,
     /// What a new password hash costs.
     pub cost: Cost,
+    /// Of the keys that a rotation makes.
+    pub signing_algorithm: Algorithm,
+    /// How the authorizer judges and answers.
+    pub authorizer: Authorizer,
     /// The least severe level that is logged.
     pub log_level: tracing::Level,
+}
+
+/// How the authorizer judges and answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Authorizer {
+    /// What an HTTP API with payload format 2.0 is answered.
+    pub answer: AuthorizerAnswer,
+    /// What a JWT is held against.
+    pub mode: AuthorizerMode,
+}
+
+/// The form of the authorizer's answer to an HTTP API with payload format 2.0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthorizerAnswer {
+    /// `{"isAuthorized"}`: for an authorizer with `EnableSimpleResponses`.
+    Simple,
+    /// An IAM policy.
+    Iam,
+}
+
+/// What the authorizer holds a JWT against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthorizerMode {
+    /// Signature, claims and, each time, the store.
+    EveryRequest,
+    /// Signature and claims alone: a JWT works until its `exp`, whatever was ended meanwhile.
+    SignatureOnlyIgnoresRevocation,
 }
 
 /// How long what is issued lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
-    /// A login's JWT and its ticket.
+    /// A login's JWT.
     pub login_jwt: Duration,
+    /// A login, however often it is renewed, and so the longest life that may be asked of `/user/token`. It caps
+    /// [`Self::login_jwt`] too.
+    pub login_max: Duration,
     /// A profile's JWT where the caller does not say.
     pub profile_jwt: Duration,
     /// The longest life of a profile's JWT.
@@ -86,6 +121,7 @@ impl Config {
             },
             lifetimes: Lifetimes {
                 login_jwt: seconds("OSTIARY_LOGIN_JWT_SECONDS", 86_400)?,
+                login_max: seconds("OSTIARY_LOGIN_MAX_SECONDS", 31_536_000)?,
                 profile_jwt: seconds("OSTIARY_PROFILE_JWT_SECONDS", 86_400)?,
                 profile_jwt_max: seconds("OSTIARY_PROFILE_JWT_MAX_SECONDS", 86_400)?,
                 ticket: Limits {
@@ -97,6 +133,26 @@ impl Config {
                 memory_kib: number("OSTIARY_ARGON2_MEMORY_KIB", 1, u32::MAX)?,
                 iterations: number("OSTIARY_ARGON2_ITERATIONS", 1, u32::MAX)?,
                 parallelism: number("OSTIARY_ARGON2_PARALLELISM", 1, u32::MAX)?,
+            },
+            signing_algorithm: choice(
+                "OSTIARY_SIGNING_ALGORITHM",
+                text,
+                &[("RS256", Algorithm::Rs256), ("ES256", Algorithm::Es256), ("EdDSA", Algorithm::EdDsa)],
+            )?,
+            authorizer: Authorizer {
+                answer: choice(
+                    "OSTIARY_AUTHORIZER_ANSWER",
+                    text,
+                    &[("simple", AuthorizerAnswer::Simple), ("iam", AuthorizerAnswer::Iam)],
+                )?,
+                mode: choice(
+                    "OSTIARY_AUTHORIZER_MODE",
+                    text,
+                    &[
+                        ("every-request", AuthorizerMode::EveryRequest),
+                        ("signature-only-ignores-revocation", AuthorizerMode::SignatureOnlyIgnoresRevocation),
+                    ],
+                )?,
             },
             log_level: text("OSTIARY_LOG_LEVEL")?.parse().map_err(|_| ConfigError::Invalid {
                 name: "OSTIARY_LOG_LEVEL",
@@ -114,6 +170,17 @@ impl Config {
     pub fn hasher(&self) -> Result<Hasher, PasswordError> {
         Hasher::new(self.cost)
     }
+}
+
+/// The setting `name`, which has one of a few values.
+fn choice<T: Copy>(
+    name: &'static str,
+    text: impl Fn(&'static str) -> Result<String, ConfigError>,
+    choices: &[(&str, T)],
+) -> Result<T, ConfigError> {
+    let given = text(name)?;
+    let chosen = choices.iter().find(|(value, _)| *value == given).map(|(_, meaning)| *meaning);
+    chosen.ok_or(ConfigError::Invalid { name, rule: "is none of the values that it can have" })
 }
 
 /// An issuer is a URL without query, fragment or final slash (OpenID Connect Discovery 1.0, section 3); plain HTTP only
@@ -170,6 +237,10 @@ mod tests {
             ("OSTIARY_LOGIN_JWT_SECONDS", "0"),
             ("OSTIARY_LOGIN_JWT_SECONDS", "-1"),
             ("OSTIARY_LOGIN_JWT_SECONDS", "86401"),
+            ("OSTIARY_LOGIN_MAX_SECONDS", "0"),
+            ("OSTIARY_SIGNING_ALGORITHM", "HS256"),
+            ("OSTIARY_AUTHORIZER_ANSWER", "allow"),
+            ("OSTIARY_AUTHORIZER_MODE", "signature-only"),
             ("OSTIARY_ARGON2_MEMORY_KIB", "65537"),
             ("OSTIARY_ARGON2_ITERATIONS", "11"),
             ("OSTIARY_DEFAULT_TENANT", "a/b"),

@@ -5,6 +5,7 @@
 
 use crate::access_token::Action;
 use crate::api::{CodedError, Family, MessageError, OauthError};
+use crate::audit::Outcome;
 use crate::gateway::Response;
 use crate::keyring::KeyringError;
 use crate::store::StoreError;
@@ -64,6 +65,10 @@ pub enum Problem {
     NoSuchProfile,
     /// The caller has no such auth header.
     NoSuchAuthHeader,
+    /// The caller has no such session.
+    NoSuchSession,
+    /// A standards client showed no access token that is good.
+    UnknownClient,
     /// Storage did not answer, or holds what can't be read.
     Store(StoreError),
     /// The signing keys can't be had.
@@ -87,7 +92,7 @@ impl From<KeyringError> for Problem {
 /// What a client is told of a [`Problem`].
 struct Told {
     status: u16,
-    /// The ticket family's `errorCode`; also what the log counts.
+    /// The ticket family's `errorCode`.
     code: &'static str,
     /// RFC 6749's `error`.
     oauth: &'static str,
@@ -99,6 +104,44 @@ impl Problem {
     #[must_use]
     pub fn invalid(field: &str, rule: &'static str) -> Self {
         Self::Invalid { field: field.to_owned(), rule }
+    }
+
+    /// Whether it was refused or could not be done, for the audit trail.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Store(_) | Self::Keys(_) | Self::Internal(_) => Outcome::Failed,
+            _ => Outcome::Refused,
+        }
+    }
+
+    /// Why, for the audit trail: a closed list.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid { .. } | Self::MissingParameter(_) => "invalid_input",
+            Self::BodyTooLarge => "body_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::NoSuchRoute => "no_such_route",
+            Self::BadCredentials => "bad_credentials",
+            Self::PasswordExpired => "password_expired",
+            Self::DisabledProfile(_) => "disabled",
+            Self::Unauthenticated => "unauthenticated",
+            Self::NotFromLogin => "not_from_login",
+            Self::AccessTokenMissing => "access_token_missing",
+            Self::AccessTokenUnknown | Self::UnknownClient => "access_token_unknown",
+            Self::AccessTokenExpired(_) => "access_token_expired",
+            Self::ActionDenied { .. } => "action_denied",
+            Self::NotCovered => "not_covered",
+            Self::CannotMint => "cannot_mint",
+            Self::NoSuchTicket => "no_such_ticket",
+            Self::NoSuchProfile => "no_such_profile",
+            Self::NoSuchAuthHeader => "no_such_auth_header",
+            Self::NoSuchSession => "no_such_session",
+            Self::Store(_) => "store",
+            Self::Keys(_) => "keys",
+            Self::Internal(_) => "internal",
+        }
     }
 
     fn told(&self, family: Family) -> Told {
@@ -151,6 +194,8 @@ impl Problem {
             }
             Self::NoSuchTicket => tell(404, "NO_SUCH_TICKET", "invalid_request", "No ticket with this ID found"),
             Self::NoSuchProfile => tell(404, "NO_SUCH_PROFILE", "invalid_request", "No profile with this ID found"),
+            Self::NoSuchSession => tell(404, "NO_SUCH_SESSION", "invalid_request", "No such session"),
+            Self::UnknownClient => tell(401, "ACCESS_DENIED", "invalid_client", "A valid access token is needed"),
             Self::NoSuchAuthHeader => tell(404, "NO_SUCH_AUTH_HEADER", "invalid_request", "No such auth header"),
             Self::Store(StoreError::Unavailable { .. })
             | Self::Keys(
@@ -165,7 +210,7 @@ impl Problem {
         }
     }
 
-    /// Logs the cause once, and answers in the spelling of `family`.
+    /// Logs what an operator has to see to, and answers in the spelling of `family`.
     #[must_use]
     pub fn render(&self, family: Family) -> Response {
         let told = self.told(family);
@@ -180,6 +225,10 @@ impl Problem {
         };
         match status {
             401 if matches!(self, Self::Unauthenticated) => response.with_header("www-authenticate", "Bearer"),
+            // Whichever of them the client used has to be named (RFC 6749, section 5.2).
+            401 if matches!(self, Self::UnknownClient) => {
+                response.with_header("www-authenticate", "Basic realm=\"ostiary\", Bearer")
+            }
             503 => response.with_header("retry-after", &RETRY_AFTER_SECONDS.to_string()),
             _ => response,
         }
@@ -197,10 +246,10 @@ impl Problem {
             causes.join(": ")
         };
         match self {
-            Self::Store(error) => tracing::error!(http.status = told.status, error = chain(error), "refused"),
-            Self::Keys(error) => tracing::error!(http.status = told.status, error = chain(error), "refused"),
-            Self::Internal(what) => tracing::error!(http.status = told.status, error = what, "refused"),
-            _ => tracing::info!(http.status = told.status, code = told.code, "refused"),
+            Self::Store(error) => tracing::error!(http.status = told.status, error = chain(error), "failed"),
+            Self::Keys(error) => tracing::error!(http.status = told.status, error = chain(error), "failed"),
+            Self::Internal(what) => tracing::error!(http.status = told.status, error = what, "failed"),
+            _ => {}
         }
     }
 }

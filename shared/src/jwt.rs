@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::keyring::{KeySet, Keyring, KeyringError};
+use crate::keyring::{Key, Keyring, KeyringError};
 use crate::random::Random;
 use crate::secret::{Digest, Token};
 use crate::tenant::TenantName;
@@ -79,9 +79,25 @@ pub struct Verified {
     pub user: UserId,
     /// `sid`: the digest of the ticket that it lives and dies with.
     pub ticket: Digest,
+    /// The ticket's generation when it was made, from `jti`: a renewal ends it by raising that of the ticket.
+    pub generation: u64,
     /// `tenant`.
     pub tenant: TenantName,
+    /// `roles`, as they were when it was made.
+    pub roles: Vec<String>,
+    /// `jti`.
+    pub id: String,
+    /// `iat`.
+    pub issued: Timestamp,
     /// `exp`.
+    pub expires: Timestamp,
+}
+
+/// A JWT that was just made.
+pub struct Minted {
+    /// Its text.
+    pub jwt: Token,
+    /// Its `exp`, which may be earlier than was asked for.
     pub expires: Timestamp,
 }
 
@@ -94,7 +110,8 @@ pub enum Rejection {
     Keys(KeyringError),
 }
 
-/// Signs a JWT for `user` that names `ticket` and ends at `expires`, which must not be later than the ticket's end.
+/// Signs a JWT for `user` that names `ticket` and ends at `expires`, at the ticket's end, or where its key stops to
+/// verify, whichever comes first: a JWT never outlives what it rests on.
 pub async fn mint(
     keyring: &Keyring,
     party: &Party,
@@ -103,25 +120,27 @@ pub async fn mint(
     now: Timestamp,
     expires: Timestamp,
     random: &dyn Random,
-) -> Result<Token, KeyringError> {
+) -> Result<Minted, KeyringError> {
     let keys = keyring.current().await?;
+    let key = keys.signing_key(now).ok_or(KeyringError::NoneSigns)?;
+    let ends = [Some(expires), Some(ticket.expires), key.verify_until];
+    let expires = ends.into_iter().flatten().min().unwrap_or(expires);
     let claims = Claims {
         iss: party.issuer.clone(),
         sub: user.id.as_str().to_owned(),
         aud: party.audience.clone(),
-        exp: expires.min(ticket.expires).as_seconds(),
+        exp: expires.as_seconds(),
         iat: now.as_seconds(),
         nbf: None,
-        jti: URL_SAFE_NO_PAD.encode(random.bytes::<16>()),
+        jti: format!("{}.{}", ticket.generation, URL_SAFE_NO_PAD.encode(random.bytes::<16>())),
         sid: ticket.key.digest.to_base64url(),
         tenant: user.tenant.as_str().to_owned(),
         roles: user.roles.clone(),
     };
-    sign(&keys, &claims, now)
+    Ok(Minted { jwt: sign(key, &claims)?, expires: Timestamp::from_seconds(claims.exp) })
 }
 
-fn sign(keys: &KeySet, claims: &Claims, now: Timestamp) -> Result<Token, KeyringError> {
-    let key = keys.signing_key(now).ok_or(KeyringError::NoneSigns)?;
+fn sign(key: &Key, claims: &Claims) -> Result<Token, KeyringError> {
     let header = Header { alg: key.algorithm().as_str().to_owned(), typ: TYPE.to_owned(), kid: key.kid().to_owned() };
     let part = |json: Result<Vec<u8>, _>| json.map(|json| URL_SAFE_NO_PAD.encode(json));
     let (Ok(header), Ok(claims)) = (part(serde_json::to_vec(&header)), part(serde_json::to_vec(claims))) else {
@@ -145,12 +164,12 @@ pub async fn verify(keyring: &Keyring, party: &Party, text: &str, now: Timestamp
     if header.alg != key.algorithm().as_str() {
         return Err(Rejection::Invalid("alg"));
     }
-    let signature = URL_SAFE_NO_PAD.decode(token.signature).map_err(|_| Rejection::Invalid("signature encoding"))?;
+    let signature = URL_SAFE_NO_PAD.decode(token.signature).map_err(|_| Rejection::Invalid("signature_encoding"))?;
     if !key.verifies(token.signed.as_bytes(), &signature) {
         return Err(Rejection::Invalid("signature"));
     }
     let claims: Claims = decode(token.claims).ok_or(Rejection::Invalid("claims"))?;
-    check(&claims, party, now)
+    check(claims, party, now)
 }
 
 /// The three parts of a compact serialisation (RFC 7515, section 7.1), still encoded.
@@ -184,7 +203,7 @@ fn decode<T: serde::de::DeserializeOwned>(part: &str) -> Option<T> {
     serde_json::from_slice(&json).ok()
 }
 
-fn check(claims: &Claims, party: &Party, now: Timestamp) -> Result<Verified, Rejection> {
+fn check(claims: Claims, party: &Party, now: Timestamp) -> Result<Verified, Rejection> {
     let soon = now.plus(LEEWAY).as_seconds();
     if claims.iss != party.issuer {
         return Err(Rejection::Invalid("iss"));
@@ -201,15 +220,23 @@ fn check(claims: &Claims, party: &Party, now: Timestamp) -> Result<Verified, Rej
     if claims.nbf.is_some_and(|nbf| nbf > soon) {
         return Err(Rejection::Invalid("nbf"));
     }
-    if claims.jti.is_empty() {
-        return Err(Rejection::Invalid("jti"));
-    }
     Ok(Verified {
         user: UserId::parse(&claims.sub).ok_or(Rejection::Invalid("sub"))?,
         ticket: Digest::from_base64url(&claims.sid).ok_or(Rejection::Invalid("sid"))?,
+        generation: generation(&claims.jti).ok_or(Rejection::Invalid("jti"))?,
         tenant: TenantName::parse(&claims.tenant).ok_or(Rejection::Invalid("tenant"))?,
+        roles: claims.roles,
+        id: claims.jti,
+        issued: Timestamp::from_seconds(claims.iat),
         expires: Timestamp::from_seconds(claims.exp),
     })
+}
+
+/// The generation in front of a `jti`'s random part, in its one spelling.
+fn generation(jti: &str) -> Option<u64> {
+    let (digits, random) = jti.split_once('.')?;
+    let generation = digits.parse::<u64>().ok()?;
+    (generation.to_string() == digits && !random.is_empty()).then_some(generation)
 }
 
 #[cfg(test)]
@@ -217,7 +244,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::keyring::Algorithm;
+    use crate::keyring::{Algorithm, KeySet};
+    use crate::source::Source;
     use crate::testing::{FrozenClock, SeededRandom, StubKeySource, user};
     use crate::ticket::{Limits, Origin};
 
@@ -241,12 +269,18 @@ mod tests {
             crate::clock::Clock::now(&self.clock)
         }
 
+        fn ticket(&self, owner: &User) -> Ticket {
+            let limits = Limits { idle: None, absolute: LIFE };
+            Ticket::issue(owner, Origin::Login, limits, Source::default(), self.now(), &SeededRandom::new(1)).0
+        }
+
         async fn token(&self) -> Token {
             let owner = user("u-1");
-            let limits = Limits { idle: None, absolute: LIFE };
-            let (ticket, _) = Ticket::issue(&owner, Origin::Login, limits, self.now(), &SeededRandom::new(1));
+            let ticket = self.ticket(&owner);
             let far = self.now().plus(10 * LIFE);
-            mint(&self.keyring, &self.party, &owner, &ticket, self.now(), far, &SeededRandom::new(2)).await.unwrap()
+            let minted =
+                mint(&self.keyring, &self.party, &owner, &ticket, self.now(), far, &SeededRandom::new(2)).await;
+            minted.unwrap().jwt
         }
 
         async fn verify(&self, text: &str) -> Result<Verified, Rejection> {
@@ -298,11 +332,39 @@ mod tests {
     async fn a_token_that_nobody_would_accept_is_not_minted() {
         let signer = signer(Algorithm::EdDsa);
         let owner = User { roles: vec!["r".repeat(MAX_JWT_BYTES)], ..user("u-1") };
-        let limits = Limits { idle: None, absolute: LIFE };
-        let (ticket, _) = Ticket::issue(&owner, Origin::Login, limits, signer.now(), &SeededRandom::new(1));
+        let ticket = signer.ticket(&owner);
         let (party, now) = (&signer.party, signer.now());
         let minted = mint(&signer.keyring, party, &owner, &ticket, now, ticket.expires, &SeededRandom::new(2)).await;
         assert!(matches!(minted, Err(KeyringError::TooLong)));
+    }
+
+    #[tokio::test]
+    async fn a_token_never_outlives_the_key_that_signed_it() {
+        let signer = signer(Algorithm::EdDsa);
+        let text = KeySet::generate(Algorithm::EdDsa, signer.now()).unwrap();
+        let mut keys: serde_json::Value = serde_json::from_str(&text).unwrap();
+        keys["keys"][0]["verify_until"] = (signer.now().as_seconds() + 60).into();
+        let source = StubKeySource::new(Algorithm::EdDsa);
+        source.answer(&keys.to_string());
+        let keyring = Keyring::new(source, Arc::new(signer.clock.clone()));
+        let (owner, now) = (user("u-1"), signer.now());
+        let ticket = signer.ticket(&owner);
+        let minted =
+            mint(&keyring, &signer.party, &owner, &ticket, now, ticket.expires, &SeededRandom::new(2)).await.unwrap();
+        assert_eq!(minted.expires, now.plus(Duration::from_secs(60)));
+        assert_eq!(
+            verify(&keyring, &signer.party, minted.jwt.expose_secret(), now).await.unwrap().expires,
+            minted.expires
+        );
+    }
+
+    #[test]
+    fn a_generation_has_one_spelling() {
+        assert_eq!(generation("0.x"), Some(0));
+        assert_eq!(generation("12.x"), Some(12));
+        for bad in ["", "1", "1.", ".x", "+1.x", "01.x", "-1.x", " 1.x", "1e3.x", "99999999999999999999.x"] {
+            assert_eq!(generation(bad), None, "{bad}");
+        }
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 
 pub mod access_token;
 pub mod api;
+pub mod audit;
 pub mod auth_header;
 pub mod authorize;
 pub mod aws;
@@ -13,6 +14,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod gateway;
+pub mod invoke;
 pub mod jwt;
 pub mod keyring;
 pub mod log;
@@ -21,7 +23,9 @@ pub mod login;
 pub mod openapi;
 pub mod password;
 pub mod random;
+pub mod renewal;
 pub mod secret;
+pub mod source;
 pub mod store;
 pub mod tenant;
 #[cfg(any(test, feature = "testing"))]

@@ -6,7 +6,10 @@
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 
-/// Sends our own events of `level` and above to standard output, and the libraries' warnings. Called once, first thing
+use crate::audit;
+
+/// Sends our own events of `level` and above to standard output, the libraries' warnings, and the audit trail
+/// whatever the level. Called once, first thing
 /// in `main`.
 pub fn start(level: tracing::Level) {
     let lines = tracing_subscriber::fmt::layer()
@@ -22,7 +25,10 @@ pub fn start(level: tracing::Level) {
 
 fn filter(level: tracing::Level) -> Targets {
     let ours = LevelFilter::from_level(level);
-    Targets::new().with_default(ours.min(LevelFilter::WARN)).with_target(env!("CARGO_CRATE_NAME"), ours)
+    Targets::new()
+        .with_default(ours.min(LevelFilter::WARN))
+        .with_target(env!("CARGO_CRATE_NAME"), ours)
+        .with_target(audit::TARGET, LevelFilter::INFO)
 }
 
 #[cfg(test)]
@@ -40,6 +46,7 @@ mod tests {
                 assert_eq!(filter.would_enable(library, &Level::WARN), level >= Level::WARN, "{library} at {level}");
             }
             assert!(filter.would_enable("shared::gateway", &level));
+            assert!(filter.would_enable(crate::audit::TARGET, &Level::INFO), "the audit trail at {level}");
         }
     }
 }

@@ -6,11 +6,13 @@
 
 use std::sync::Arc;
 
+use crate::audit;
 use crate::clock::Clock;
 use crate::error::Problem;
 use crate::password::{self, Hasher};
 use crate::random::Random;
 use crate::secret::{Password, Token};
+use crate::source::Source;
 use crate::store::{Credential, LoginCommit, LoginName, Lookup, Store, Write};
 use crate::ticket::{Limits, Origin, Ticket};
 use crate::user::{User, UserId};
@@ -35,8 +37,16 @@ pub struct LoggedIn {
     pub ticket: Ticket,
     /// The ticket's text.
     pub token: Token,
-    /// When the password ends, if ever.
-    pub password_expires: Option<crate::clock::Timestamp>,
+}
+
+/// The ticket that a login opens.
+pub struct Opening {
+    /// For which family.
+    pub origin: Origin,
+    /// How long it may live.
+    pub limits: Limits,
+    /// Where the request came from.
+    pub source: Source,
 }
 
 /// Why a password was not enough.
@@ -54,9 +64,9 @@ impl<S: Store> Login<S> {
         name: LoginName,
         found: Option<Credential>,
         password: Password,
-        origin: Origin,
-        limits: Limits,
+        opening: Opening,
     ) -> Result<LoggedIn, Problem> {
+        audit::credential("password");
         let id = found.as_ref().map_or_else(|| UserId::nobody(name.name()), |credential| credential.user.clone());
         let phc = found.as_ref().and_then(|credential| credential.phc.clone());
         let (verdict, profile) = tokio::join!(
@@ -65,11 +75,19 @@ impl<S: Store> Login<S> {
         );
         let (verdict, profile) = (verdict.map_err(|_| Problem::Internal("a password was not checked"))?, profile?);
         let now = self.clock.now();
-        let judged = match (found, profile.user(&id)) {
+        let user = profile.user(&id).cloned();
+        match &user {
+            Some(user) => audit::actor(user),
+            None => audit::detail("unknown_user"),
+        }
+        let judged = match (found, &user) {
             (Some(credential), Some(user)) if verdict.matches => judge(&credential, user, now).map(|()| credential),
+            (Some(_), Some(_)) => {
+                audit::detail("wrong_password");
+                Err(Refusal::BadCredentials)
+            }
             _ => Err(Refusal::BadCredentials),
         };
-        let user = profile.user(&id).cloned();
         let (credential, user) = match (judged, user) {
             (Ok(credential), Some(user)) => (credential, user),
             (Ok(_), None) => return self.refuse(&name, Refusal::BadCredentials).await,
@@ -77,9 +95,11 @@ impl<S: Store> Login<S> {
         };
         let rehashed = if verdict.outdated { self.rehash(password).await } else { None };
         let commit = LoginCommit { name, version: credential.version, user: user.id.clone(), rehashed, at: now };
-        let (ticket, token) = Ticket::issue(&user, origin, limits, now, &*self.random);
+        let Opening { origin, limits, source } = opening;
+        let (mut ticket, token) = Ticket::issue(&user, origin, limits, source, now, &*self.random);
+        ticket.password_expires = credential.password_expires;
         self.store_login(commit, &ticket).await?;
-        Ok(LoggedIn { user, ticket, token, password_expires: credential.password_expires })
+        Ok(LoggedIn { user, ticket, token })
     }
 
     /// Both writes at once, without a transaction: a ticket that nobody was shown is harmless.
@@ -98,6 +118,11 @@ impl<S: Store> Login<S> {
 
     async fn refuse<T>(&self, name: &LoginName, refusal: Refusal) -> Result<T, Problem> {
         self.store.record_refusal(name, refusal == Refusal::BadCredentials).await?;
+        match &refusal {
+            Refusal::BadCredentials => {}
+            Refusal::Disabled(_) => audit::detail("disabled"),
+            Refusal::Expired => audit::detail("password_expired"),
+        }
         Err(match refusal {
             Refusal::BadCredentials => Problem::BadCredentials,
             Refusal::Disabled(id) => Problem::DisabledProfile(id),
@@ -137,7 +162,10 @@ mod tests {
     use crate::tenant::Tenant;
     use crate::testing::{Stack, user};
 
-    const LIMITS: Limits = Limits { idle: None, absolute: std::time::Duration::from_secs(60) };
+    fn opening() -> Opening {
+        let limits = Limits { idle: None, absolute: std::time::Duration::from_secs(60) };
+        Opening { origin: Origin::Login, limits, source: Source::default() }
+    }
 
     struct World {
         stack: Stack,
@@ -173,7 +201,7 @@ mod tests {
 
         async fn attempt(&self, text: &str) -> Result<LoggedIn, Problem> {
             let found = self.found().await;
-            self.login.with_password(self.name.clone(), found, password(text), Origin::Login, LIMITS).await
+            self.login.with_password(self.name.clone(), found, password(text), opening()).await
         }
     }
 
@@ -193,7 +221,7 @@ mod tests {
         let world = world().await;
         let read_before = world.found().await;
         world.stack.store.edit_credential(&world.name, |credential| credential.version += 1);
-        let late = world.login.with_password(world.name.clone(), read_before, password("right"), Origin::Login, LIMITS);
+        let late = world.login.with_password(world.name.clone(), read_before, password("right"), opening());
         assert!(matches!(late.await, Err(Problem::BadCredentials)));
         assert_eq!(world.stack.store.tickets(), [], "nothing is left behind");
     }
@@ -244,7 +272,7 @@ mod tests {
             let found = world.found().await;
             world.stack.store.fail_after(Some(step));
             let name = world.name.clone();
-            let outcome = world.login.with_password(name, found, password("right"), Origin::Login, LIMITS).await;
+            let outcome = world.login.with_password(name, found, password("right"), opening()).await;
             assert!(matches!(outcome, Err(Problem::Store(_))), "step {step}");
         }
     }

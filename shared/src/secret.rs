@@ -75,6 +75,16 @@ impl Digest {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 
+    /// 64 lower-case hexadecimal digits.
+    #[must_use]
+    pub fn to_hex(self) -> String {
+        self.0
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .filter_map(|digit| char::from_digit(digit.into(), 16))
+            .collect()
+    }
+
     /// Reads the form of [`Self::to_base64url`]; `None` for anything else, other spellings of the same bytes included.
     #[must_use]
     pub fn from_base64url(text: &str) -> Option<Self> {

@@ -10,10 +10,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::clock::Timestamp;
 use crate::random::Random;
 use crate::secret::{Digest, Token};
+use crate::source::Source;
 use crate::tenant::TenantName;
 use crate::user::{User, UserId};
 
 const RANDOM_BYTES: usize = 32;
+
+/// How often the use of what has no idle limit is noted: for its owner to see, nothing rests on it.
+pub const USE_NOTED: Duration = Duration::from_secs(300);
+
+/// How long the JWT that a renewal replaced can itself be renewed, so that two windows of one browser which renew at the
+/// same time both go on. It can log out too, and opens nothing else any more.
+pub const RENEWAL_GRACE: Duration = Duration::from_secs(30);
 
 /// Where a ticket is stored: its user, and the digest of the ticket. Not a secret: JWTs carry the digest as `sid`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +44,13 @@ impl TicketKey {
         let id = bytes.get(..bytes.len().checked_sub(RANDOM_BYTES)?)?;
         let user = UserId::parse(std::str::from_utf8(id).ok()?)?;
         Some(Self { user, digest: Digest::of(text.as_bytes()) })
+    }
+
+    /// The name under which its owner sees and ends it: 22 characters that lead neither to the ticket nor to its digest.
+    #[must_use]
+    pub fn session_id(&self) -> String {
+        let name = Digest::of(format!("session/{}", self.digest.to_base64url()).as_bytes());
+        name.to_base64url().chars().take(22).collect()
     }
 }
 
@@ -78,12 +93,27 @@ pub struct Ticket {
     pub expires: Timestamp,
     /// The user's [`User::session_epoch`] at creation.
     pub epoch: u64,
+    /// Counts renewals: only a JWT of this generation is accepted.
+    pub generation: u64,
+    /// The last renewal.
+    pub renewed: Option<Timestamp>,
+    /// When the password ends that opened it, if ever.
+    pub password_expires: Option<Timestamp>,
+    /// Where it was opened from.
+    pub source: Source,
 }
 
 impl Ticket {
     /// Makes a ticket for `user`, and the text that is shown once.
     #[must_use]
-    pub fn issue(user: &User, origin: Origin, limits: Limits, now: Timestamp, random: &dyn Random) -> (Self, Token) {
+    pub fn issue(
+        user: &User,
+        origin: Origin,
+        limits: Limits,
+        source: Source,
+        now: Timestamp,
+        random: &dyn Random,
+    ) -> (Self, Token) {
         let mut bytes = user.id.as_str().as_bytes().to_vec();
         bytes.extend(random.bytes::<RANDOM_BYTES>());
         let token = Token::new(URL_SAFE_NO_PAD.encode(bytes));
@@ -96,6 +126,10 @@ impl Ticket {
             idle: limits.idle,
             expires: now.plus(limits.absolute),
             epoch: user.session_epoch,
+            generation: 0,
+            renewed: None,
+            password_expires: None,
+            source,
         };
         (ticket, token)
     }
@@ -115,10 +149,17 @@ impl Ticket {
             && user.session_epoch == self.epoch
     }
 
-    /// Whether a use now is worth a write: once per tenth of the idle limit.
+    /// Whether a use now is worth a write: once per tenth of the idle limit, or per [`USE_NOTED`] where there is none.
     #[must_use]
     pub fn needs_touch(&self, now: Timestamp) -> bool {
-        self.idle.is_some_and(|idle| now >= self.last_request.plus(idle / 10))
+        now >= self.last_request.plus(self.idle.map_or(USE_NOTED, |idle| idle / 10))
+    }
+
+    /// Whether a JWT of `generation` is one that the last renewal replaced, a moment ago: see [`RENEWAL_GRACE`].
+    #[must_use]
+    pub fn was_just_renewed_from(&self, generation: u64, now: Timestamp) -> bool {
+        generation.checked_add(1) == Some(self.generation)
+            && self.renewed.is_some_and(|at| now < at.plus(RENEWAL_GRACE))
     }
 }
 
@@ -136,13 +177,15 @@ mod tests {
 
     #[test]
     fn a_ticket_leads_to_its_own_key() {
-        let (ticket, token) = Ticket::issue(&user("u-1"), Origin::Ticket, LIMITS, at(0), &SeededRandom::new(1));
+        let (ticket, token) =
+            Ticket::issue(&user("u-1"), Origin::Ticket, LIMITS, Source::default(), at(0), &SeededRandom::new(1));
         assert_eq!(TicketKey::of(token.expose_secret()), Some(ticket.key));
     }
 
     #[test]
     fn what_cannot_be_a_ticket_leads_nowhere() {
-        let (_, token) = Ticket::issue(&user("u-1"), Origin::Ticket, LIMITS, at(0), &SeededRandom::new(1));
+        let (_, token) =
+            Ticket::issue(&user("u-1"), Origin::Ticket, LIMITS, Source::default(), at(0), &SeededRandom::new(1));
         let text = token.expose_secret();
         for bad in ["", "x", &text[..10], &format!("{text}="), &format!("{text} "), &"A".repeat(129)] {
             assert_eq!(TicketKey::of(bad), None, "{bad}");
@@ -153,7 +196,7 @@ mod tests {
     fn the_absolute_limit_holds_to_the_second() {
         let owner = user("u-1");
         let limits = Limits { idle: None, absolute: Duration::from_secs(60) };
-        let (ticket, _) = Ticket::issue(&owner, Origin::Login, limits, at(0), &SeededRandom::new(1));
+        let (ticket, _) = Ticket::issue(&owner, Origin::Login, limits, Source::default(), at(0), &SeededRandom::new(1));
         assert!(ticket.is_live(&owner, at(59)));
         assert!(!ticket.is_live(&owner, at(60)));
     }
@@ -161,7 +204,8 @@ mod tests {
     #[test]
     fn the_idle_limit_is_never_early_and_at_most_a_tenth_late() {
         let owner = user("u-1");
-        let (mut ticket, _) = Ticket::issue(&owner, Origin::Ticket, LIMITS, at(0), &SeededRandom::new(1));
+        let (mut ticket, _) =
+            Ticket::issue(&owner, Origin::Ticket, LIMITS, Source::default(), at(0), &SeededRandom::new(1));
         assert!(!ticket.needs_touch(at(89)), "a use in the first tenth is not written");
         assert!(ticket.is_live(&owner, at(89 + 899)), "899 s after a use that was not written");
         assert!(!ticket.is_live(&owner, at(990)));
@@ -173,7 +217,8 @@ mod tests {
     #[test]
     fn a_ticket_dies_with_its_user() {
         let owner = user("u-1");
-        let (ticket, _) = Ticket::issue(&owner, Origin::Ticket, LIMITS, at(0), &SeededRandom::new(1));
+        let (ticket, _) =
+            Ticket::issue(&owner, Origin::Ticket, LIMITS, Source::default(), at(0), &SeededRandom::new(1));
         assert!(ticket.is_live(&owner, at(1)));
         assert!(!ticket.is_live(&User { enabled: false, ..owner.clone() }, at(1)), "disabled");
         assert!(!ticket.is_live(&User { session_epoch: 1, ..owner.clone() }, at(1)), "password changed");

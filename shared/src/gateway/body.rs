@@ -21,7 +21,7 @@ pub enum Spelling {
 /// A JSON value in which no object holds a key twice.
 enum Strict {
     Null,
-    Bool,
+    Bool(bool),
     Integer(i64),
     OtherNumber,
     Text(String),
@@ -48,8 +48,8 @@ impl<'de> Visitor<'de> for StrictVisitor {
         Ok(Strict::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Strict, E> {
-        Ok(Strict::Bool)
+    fn visit_bool<E>(self, value: bool) -> Result<Strict, E> {
+        Ok(Strict::Bool(value))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Strict, E> {
@@ -160,6 +160,26 @@ impl Fields {
         }
     }
 
+    /// A text of 1 to `max` bytes, or nothing: absent and null are the same.
+    pub fn optional_text(&mut self, name: &'static str, max: usize) -> Result<Option<String>, Problem> {
+        match self.take(name) {
+            None | Some(Strict::Null) => Ok(None),
+            Some(Strict::Text(text)) if text.is_empty() => Err(Problem::invalid(name, "must not be empty")),
+            Some(Strict::Text(text)) if text.len() > max => Err(Problem::invalid(name, "is too long")),
+            Some(Strict::Text(text)) => Ok(Some(text)),
+            Some(_) => Err(Problem::invalid(name, TEXT)),
+        }
+    }
+
+    /// True or false; absent and null are false.
+    pub fn flag(&mut self, name: &'static str) -> Result<bool, Problem> {
+        match self.take(name) {
+            None | Some(Strict::Null) => Ok(false),
+            Some(Strict::Bool(value)) => Ok(value),
+            Some(_) => Err(Problem::invalid(name, "must be true or false")),
+        }
+    }
+
     /// A password that must be there; it may be empty, and then is wrong.
     pub fn password(&mut self, name: &'static str) -> Result<Password, Problem> {
         match self.take(name) {
@@ -229,9 +249,10 @@ impl Parameters {
         for pair in sources.iter().flat_map(|source| source.split(|byte| *byte == b'&')) {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let (name, value) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
-            let name = decode(name).ok_or_else(|| Problem::invalid("a parameter's name", "must be valid UTF-8"))?;
+            let name =
+                form_decoded(name).ok_or_else(|| Problem::invalid("a parameter's name", "must be valid UTF-8"))?;
             let Some(&name) = known.iter().find(|known| **known == name) else {
-                if decode(value).is_none() {
+                if form_decoded(value).is_none() {
                     return Err(Problem::invalid("a parameter", "must be valid UTF-8"));
                 }
                 continue;
@@ -239,7 +260,7 @@ impl Parameters {
             if found.iter().any(|(other, _)| *other == name) {
                 return Err(Problem::invalid(name, ONCE));
             }
-            let value = decode(value).ok_or_else(|| Problem::invalid(name, "must be valid UTF-8"))?;
+            let value = form_decoded(value).ok_or_else(|| Problem::invalid(name, "must be valid UTF-8"))?;
             found.push((name, value));
         }
         Ok(Self(found))
@@ -257,6 +278,24 @@ impl Parameters {
         if value.len() > max { Err(Problem::invalid(name, "is too long")) } else { Ok(value) }
     }
 
+    /// A parameter that must be given with a value, of at most `max` bytes; without one it counts as left out (RFC 6749,
+    /// section 3.1).
+    pub fn with_value(&self, name: &'static str, max: usize) -> Result<&str, Problem> {
+        let value = self.required(name, max)?;
+        if value.is_empty() { Err(Problem::MissingParameter(name)) } else { Ok(value) }
+    }
+
+    /// A whole number above zero in plain digits, or nothing. What is too large to count ends at the largest that can
+    /// be.
+    pub fn optional_count(&self, name: &'static str) -> Result<Option<u32>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let digits = (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        match (digits, text.parse::<u64>()) {
+            (true, Ok(count)) if count > 0 => Ok(Some(u32::try_from(count).unwrap_or(u32::MAX))),
+            _ => Err(Problem::invalid(name, "must be a whole number above zero")),
+        }
+    }
+
     /// A password that must be given; it may be empty, and then is wrong.
     pub fn password(&self, name: &'static str) -> Result<Password, Problem> {
         password(name, self.get(name).ok_or(Problem::MissingParameter(name))?)
@@ -264,7 +303,7 @@ impl Parameters {
 }
 
 /// `application/x-www-form-urlencoded` of one name or value; `None` when the bytes are not UTF-8.
-fn decode(encoded: &[u8]) -> Option<String> {
+pub(super) fn form_decoded(encoded: &[u8]) -> Option<String> {
     let spaced: Vec<u8> = encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     let decoded: Vec<u8> = percent_decode(&spaced).collect();
     String::from_utf8(decoded).ok()

@@ -16,10 +16,11 @@ use futures_util::FutureExt as _;
 use lambda_runtime::{LambdaEvent, service_fn};
 
 pub use body::{Fields, Parameters, Spelling};
-pub use event::{Event, MAX_BODY_BYTES, Request};
+pub use event::{Event, Headers, MAX_BODY_BYTES, Request, credential_text, without_scheme};
 pub use response::Response;
 
-use crate::api::Route;
+use crate::api::{Access, Route};
+use crate::audit::{self, Outcome};
 use crate::error::Problem;
 
 /// What ends a function at its start: a broken deployment, told to whoever deploys.
@@ -49,20 +50,36 @@ pub async fn serve<E: Endpoint>(endpoint: E) -> Result<(), Error> {
 pub async fn handle<E: Endpoint>(endpoint: &E, event: Event) -> Response {
     let started = Instant::now();
     let route = endpoint.route();
-    let request_id = event.request_id();
+    let (request_id, source) = (event.request_id(), event.source());
     let span = tracing::info_span!("request", request.id = %request_id, endpoint = route.name);
     let answer = async {
         let request = event.into_request(route)?;
         endpoint.answer(request).await
     };
-    let outcome = AssertUnwindSafe(tracing::Instrument::instrument(answer, span.clone())).catch_unwind().await;
-    let _entered = span.enter();
-    let response = match outcome {
-        Ok(Ok(response)) => response,
-        Ok(Err(problem)) => problem.render(route.family),
-        Err(_panic) => Problem::Internal("the handler panicked").render(route.family),
+    let rendered = async {
+        let outcome = AssertUnwindSafe(answer).catch_unwind().await;
+        match outcome.unwrap_or(Err(Problem::Internal("the handler panicked"))) {
+            Ok(response) => (response, Outcome::Success, audit::DONE),
+            Err(problem) => (problem.render(route.family), problem.outcome(), problem.reason()),
+        }
     };
-    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(http.status = response.status(), duration_ms, "answered");
+    let act = tracing::Instrument::instrument(rendered, span);
+    let ending = |&(ref response, outcome, reason): &(Response, Outcome, &'static str)| audit::Ending {
+        act: route.name,
+        request_id: &request_id,
+        source: &source,
+        outcome,
+        reason,
+        status: Some(response.status()),
+        took: started.elapsed(),
+    };
+    let (response, ..) = match route.access {
+        Access::Open => {
+            let done = act.await;
+            audit::answered(&ending(&done));
+            done
+        }
+        _ => audit::of(act, ending).await,
+    };
     response.with_header("x-request-id", &request_id)
 }

@@ -55,8 +55,8 @@ pub enum KeySetError {
     /// Not the JSON that it should be.
     #[error("the keyset is not JSON of the documented form")]
     Malformed,
-    /// There is no key in it: `ostiary keys init` was not run.
-    #[error("the keyset holds no key; run `ostiary keys init`")]
+    /// There is no key in it: neither a rotation nor `ostiary keys init` has run.
+    #[error("the keyset holds no key; the first rotation or `ostiary keys init` makes one")]
     Empty,
     /// Two keys share a name.
     #[error("the key id {0} occurs twice")]
@@ -70,20 +70,75 @@ pub enum KeySetError {
 }
 
 /// The stored form of the whole secret.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredKeySet {
-    keys: Vec<StoredKey>,
+pub(super) struct StoredKeySet {
+    pub(super) keys: Vec<StoredKey>,
+    /// The version that a rotation made this one from, which it may replace, and no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) based_on: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredKey {
-    kid: String,
+pub(super) struct StoredKey {
+    pub(super) kid: String,
     alg: Algorithm,
     pkcs8: Zeroizing<String>,
-    sign_after: i64,
-    verify_until: Option<i64>,
+    pub(super) sign_after: i64,
+    pub(super) verify_until: Option<i64>,
+}
+
+impl StoredKeySet {
+    /// Reads the secret's text as far as its form goes; it may hold no key.
+    pub(super) fn parse(text: &str) -> Result<Self, KeySetError> {
+        serde_json::from_str(text).map_err(|_| KeySetError::Malformed)
+    }
+
+    /// The secret's text.
+    pub(super) fn to_text(&self) -> Result<Zeroizing<String>, KeySetError> {
+        serde_json::to_string(self).map(Zeroizing::new).map_err(|_| KeySetError::Generation)
+    }
+}
+
+impl StoredKey {
+    /// A fresh key that signs from `sign_after` on.
+    pub(super) fn generate(algorithm: Algorithm, sign_after: i64) -> Result<Self, KeySetError> {
+        let der = generate_pkcs8(algorithm)?;
+        // The name only has to tell keys apart; half a digest of the private key can't lead back to it. One that began
+        // with a hyphen would be an option on a command line.
+        let kid = Digest::of(&der).to_base64url().trim_start_matches('-').chars().take(22).collect();
+        let pkcs8 = Zeroizing::new(STANDARD.encode(&*der));
+        Ok(Self { kid, alg: algorithm, pkcs8, sign_after, verify_until: None })
+    }
+
+    /// Whether this is the same key with the same turn; its end may differ.
+    pub(super) fn is_same_key(&self, other: &Self) -> bool {
+        (&self.kid, self.alg, &self.pkcs8, self.sign_after) == (&other.kid, other.alg, &other.pkcs8, other.sign_after)
+    }
+
+    pub(super) fn is_live(&self, now: i64) -> bool {
+        self.verify_until.is_none_or(|until| now < until)
+    }
+}
+
+fn generate_pkcs8(algorithm: Algorithm) -> Result<Zeroizing<Vec<u8>>, KeySetError> {
+    let failed = |_| KeySetError::Generation;
+    Ok(Zeroizing::new(match algorithm {
+        Algorithm::Rs256 => {
+            let pair = RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).map_err(failed)?;
+            let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
+            der.as_ref().to_vec()
+        }
+        Algorithm::Es256 => {
+            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(failed)?;
+            pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec()
+        }
+        Algorithm::EdDsa => {
+            let pair = Ed25519KeyPair::generate().map_err(failed)?;
+            pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec()
+        }
+    }))
 }
 
 enum Pair {
@@ -209,7 +264,10 @@ pub struct KeySet {
 impl KeySet {
     /// Reads the secret's text.
     pub fn parse(text: &str) -> Result<Self, KeySetError> {
-        let stored: StoredKeySet = serde_json::from_str(text).map_err(|_| KeySetError::Malformed)?;
+        Self::of(&StoredKeySet::parse(text)?)
+    }
+
+    pub(super) fn of(stored: &StoredKeySet) -> Result<Self, KeySetError> {
         if stored.keys.is_empty() {
             return Err(KeySetError::Empty);
         }
@@ -226,34 +284,8 @@ impl KeySet {
 
     /// Makes the secret's text with one fresh key that signs at once.
     pub fn generate(algorithm: Algorithm, now: Timestamp) -> Result<Zeroizing<String>, KeySetError> {
-        let failed = |_| KeySetError::Generation;
-        let der = match algorithm {
-            Algorithm::Rs256 => {
-                let pair = RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).map_err(failed)?;
-                let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
-                Zeroizing::new(der.as_ref().to_vec())
-            }
-            Algorithm::Es256 => {
-                let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(failed)?;
-                Zeroizing::new(pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec())
-            }
-            Algorithm::EdDsa => {
-                let pair = Ed25519KeyPair::generate().map_err(failed)?;
-                Zeroizing::new(pair.to_pkcs8().map_err(failed)?.as_ref().to_vec())
-            }
-        };
-        // The name only has to tell keys apart; half a digest of the private key can't lead back to it.
-        let kid = Digest::of(&der).to_base64url().chars().take(22).collect();
-        let key = StoredKey {
-            kid,
-            alg: algorithm,
-            pkcs8: Zeroizing::new(STANDARD.encode(&*der)),
-            sign_after: now.as_seconds(),
-            verify_until: None,
-        };
-        serde_json::to_string(&StoredKeySet { keys: vec![key] })
-            .map(Zeroizing::new)
-            .map_err(|_| KeySetError::Generation)
+        let key = StoredKey::generate(algorithm, now.as_seconds())?;
+        StoredKeySet { keys: vec![key], based_on: None }.to_text()
     }
 
     /// Every key, in stored order.

@@ -5,6 +5,7 @@
 //! [`RETRY`] beyond that, and once in two seconds while it has no keys at all.
 
 mod keyset;
+pub mod rotation;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -42,7 +42,7 @@ pub fn document() -> Value {
             { "name": name(Family::User), "description": "Sign-in of users, and their auth headers." },
             { "name": name(Family::Ticket), "description": "Tickets, on behalf of applications: the Profile API." },
             { "name": name(Family::Profile), "description": "JWTs for profiles." },
-            { "name": name(Family::Standards), "description": "Keys, discovery and health." },
+            { "name": name(Family::Standards), "description": "Keys, discovery, introspection, revocation and health." },
         ],
         "paths": paths,
         "components": {
@@ -73,10 +73,11 @@ fn operation(route: &Route) -> Value {
         "operationId": route.name,
         "summary": route.summary,
         "tags": [name(route.family)],
-        "security": security(route.access),
+        "security": security(route),
         "responses": responses::of(route),
     });
-    let parameters = path_parameters(route);
+    let mut parameters = path_parameters(route);
+    parameters.extend(requests::query_parameters(route));
     if !parameters.is_empty() {
         set(&mut operation, "parameters", Value::Array(parameters));
     }
@@ -111,9 +112,12 @@ fn path_parameters(route: &Route) -> Vec<Value> {
 }
 
 /// The ways of which one is enough.
-fn security(access: Access) -> Value {
-    match access {
-        Access::Public => json!([]),
+fn security(route: &Route) -> Value {
+    match route.access {
+        Access::Open | Access::Body => json!([]),
+        Access::AccessToken if route.family == Family::Standards => {
+            json!([{ "accessTokenHeader": [] }, { "apiKey": [] }, { "accessTokenBearer": [] }, { "accessTokenBasic": [] }])
+        }
         Access::LoginJwt => json!([{ "jwt": [] }, { "rawJwt": [] }]),
         Access::User => json!([{ "jwt": [] }, { "rawJwt": [] }, { "authHeader": [] }]),
         Access::AccessToken => json!([{ "accessTokenHeader": [] }, { "apiKey": [] }, { "accessTokenParameter": [] }]),
@@ -132,6 +136,13 @@ fn security_schemes() -> Value {
         "authHeader": key("header", "X-Authorization", "A user's auth header, which starts with `ost_`."),
         "accessTokenHeader": key("header", "x-access-token-id", "An application's access token."),
         "apiKey": key("header", "x-api-key", "An application's access token."),
+        "accessTokenBearer": {
+            "type": "http", "scheme": "bearer", "description": "An application's access token after `Bearer`.",
+        },
+        "accessTokenBasic": {
+            "type": "http", "scheme": "basic",
+            "description": "The application's name and, as the password, its access token.",
+        },
         "accessTokenParameter": key(
             "query",
             "accessTokenId",
@@ -156,8 +167,16 @@ fn schemas() -> Map<String, Value> {
         add::<requests::DeleteAuthHeaderRequest>,
         add::<requests::AuthenticateForm>,
         add::<requests::ApplicationForm>,
+        add::<requests::RevokeSessionRequest>,
+        add::<requests::RevokeAllSessionsRequest>,
+        add::<requests::RotateAuthHeaderRequest>,
+        add::<requests::ReportLeakedRequest>,
+        add::<requests::TokenForm>,
         add::<requests::ProfileJwtRequest>,
         add::<api::LoginAnswer>,
+        add::<api::RenewAnswer>,
+        add::<api::SessionAnswer>,
+        add::<api::ActiveToken>,
         add::<api::Message>,
         add::<api::NewAuthHeader>,
         add::<api::ListedAuthHeader>,

@@ -12,6 +12,8 @@ pub(super) const ID: &str = "0198a6b0-7a3c-4d42-9b1e-5f0c2d4e6a81";
 pub(super) const TICKET: &str =
     "MDE5OGE2YjAtN2EzYy00ZDQyLTliMWUtNWYwYzJkNGU2YTgxiFOz_yiV4cXQZQRbelae07Z7wuSpiuyQ6Xr5F_J8oIQ";
 const ACCESS_TOKEN: &str = "osa_1IA1WsYlnZL4zD5bPsvALLODZy925p52QRj6zFjW5Dgj";
+/// An auth header in examples.
+pub(super) const AUTH_HEADER: &str = "ost_objvGKM1ImxCMQI6aObtIUhDEr24IYhUR5SQTokv15sN0TkDhQKnxGP2m8I9KxNRQH3afewa";
 const PASSWORD: &str = "correct horse battery staple";
 
 /// A user name and password.
@@ -48,6 +50,69 @@ pub struct DeleteAuthHeaderRequest {
     /// The token, its display form, or its id.
     #[schema(min_length = 1, max_length = 256)]
     pub text: String,
+}
+
+/// One session to end.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeSessionRequest {
+    /// The session's id, as listed.
+    #[schema(min_length = 1, max_length = 64)]
+    pub id: String,
+}
+
+/// All sessions to end: logins, tickets and profile JWTs.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeAllSessionsRequest {
+    /// `true`.
+    #[schema(schema_with = only_true)]
+    pub all: bool,
+    /// `true` keeps the one that asks.
+    #[serde(default)]
+    pub except_current: Option<bool>,
+}
+
+fn only_true() -> utoipa::openapi::schema::Object {
+    utoipa::openapi::schema::ObjectBuilder::new()
+        .schema_type(utoipa::openapi::schema::Type::Boolean)
+        .enum_values(Some([true]))
+        .build()
+}
+
+/// Which auth header to put a new one in the place of.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateAuthHeaderRequest {
+    /// The old one's token, display form or id.
+    #[schema(min_length = 1, max_length = 256)]
+    pub text: String,
+    /// Seconds that the old one goes on; 0 ends it at once.
+    #[schema(minimum = 0, maximum = 2_592_000)]
+    pub overlap: u32,
+    /// When the new one shall end by itself. If absent: as long from now as the old one was made for.
+    pub expires: Option<String>,
+}
+
+/// An auth header that was found somewhere.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportLeakedRequest {
+    /// The whole token.
+    #[schema(min_length = 1, max_length = 256)]
+    pub token: String,
+}
+
+/// A token that an application asks about.
+#[derive(serde::Serialize, ToSchema)]
+pub struct TokenForm {
+    /// A JWT, a ticket or an auth header.
+    #[schema(min_length = 1, max_length = 8192)]
+    pub token: String,
+    /// Taken and not needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub token_type_hint: Option<String>,
 }
 
 /// A user name and password, sent by an application.
@@ -106,6 +171,21 @@ pub(super) fn body(route: &Route) -> Option<Value> {
             set(&mut content, "text/plain", json!({ "schema": text, "example": example }));
             (true, content)
         }
+        "user-sessions-revoke" => {
+            let either = json!({ "anyOf": [schema::<RevokeSessionRequest>(), schema::<RevokeAllSessionsRequest>()] });
+            (true, json(either, json!({ "all": true, "except_current": true })))
+        }
+        "authheader-rotate" => {
+            let example = json!({ "text": "ost_objvGK\u{2026}fewa", "overlap": 86_400 });
+            (true, json(schema::<RotateAuthHeaderRequest>(), example))
+        }
+        "authheader-report-leaked" => {
+            let mut content = json(schema::<ReportLeakedRequest>(), json!({ "token": AUTH_HEADER }));
+            let text = json!({ "type": "string", "minLength": 1, "maxLength": 256 });
+            set(&mut content, "text/plain", json!({ "schema": text, "example": AUTH_HEADER }));
+            (true, content)
+        }
+        "oauth2-introspect" | "oauth2-revoke" => (true, form(schema::<TokenForm>(), json!({ "token": AUTH_HEADER }))),
         "ticket-authenticate" => {
             let example = json!({
                 "accessTokenId": ACCESS_TOKEN, "tenantName": "demo", "username": "demo", "password": PASSWORD,
@@ -119,12 +199,58 @@ pub(super) fn body(route: &Route) -> Option<Value> {
     Some(json!({ "required": required, "content": content }))
 }
 
+/// The parameters of the query string that are no credential.
+pub(super) fn query_parameters(route: &Route) -> Vec<Value> {
+    if route.name != "user-token" {
+        return Vec::new();
+    }
+    let count = |name, description| {
+        let schema = json!({ "type": "integer", "minimum": 1 });
+        json!({ "name": name, "in": "query", "required": false, "description": description, "schema": schema })
+    };
+    let mut minutes = count("m", "Minutes that the new JWT shall live. Exactly one of `m` and `d` is needed.");
+    set(&mut minutes, "example", json!(90));
+    vec![minutes, count("d", "Days that the new JWT shall live.")]
+}
+
 /// What the schemas don't say.
 pub(super) fn description(route: &Route) -> Option<&'static str> {
     let text = match route.name {
         "user-login" => "Wrong password, unknown user, disabled and locked are one answer.",
         "user-logout" => {
             "Ends the JWT in `Authorization` and the ticket that it names. Takes any JWT, a profile's too."
+        }
+        "user-renew" => {
+            "The session goes on, with a new JWT that lives as long as a login's, counted from now; the old one ends. \
+             Two windows that renew at the same moment both get a JWT that works: for 30 seconds the replaced one can \
+             still be renewed, and opens nothing else. Needs a JWT from a login."
+        }
+        "user-token" => {
+            "Like renewing, with a lifetime of one's choice, cut to what the stack allows. The old JWT ends. Needs a \
+             JWT from a login."
+        }
+        "user-sessions" => {
+            "Logins, tickets and profile JWTs that are live, the most recently used first, at most 1000. No credential \
+             is shown. Needs a JWT from a login."
+        }
+        "user-sessions-revoke" => {
+            "What is ended is refused from the next request on. `all` takes one write, however many there are, and \
+             ends tickets and profile JWTs too, but not auth headers. Needs a JWT from a login."
+        }
+        "authheader-rotate" => {
+            "The new one has the old one's name and scopes; the old one goes on for `overlap` seconds. Needs a JWT \
+             from a login."
+        }
+        "authheader-report-leaked" => {
+            "For whoever finds one, secret scanners included. Ends it. The answer is the same for any text."
+        }
+        "oauth2-introspect" => {
+            "A token of a tenant that the application may not read (`READ_TENANT`) is inactive. Counts as a use of the \
+             token."
+        }
+        "oauth2-revoke" => {
+            "Ends the session of a JWT, the ticket or the auth header. Idempotent: a token that is not good is no \
+             error. The application needs `MANAGE_TICKETS` on the token's tenant."
         }
         "authheader-add" => "This answer alone ever holds the whole token. Needs a JWT from a login.",
         "authheader-list" => "Tokens are shown in their display form. Needs a JWT from a login.",

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::requests::{ID, TICKET};
+use super::requests::{AUTH_HEADER, ID, TICKET};
 use super::{schema, set};
 use crate::access_token::Action;
 use crate::api::{
-    Access, CodedError, Discovery, Family, Health, JwtAnswer, ListedAuthHeader, LoginAnswer, Message, MessageError,
-    NewAuthHeader, OauthError, Route, TicketAnswer,
+    Access, ActiveToken, CodedError, Discovery, Family, Health, JwtAnswer, ListedAuthHeader, LoginAnswer, Message,
+    MessageError, NewAuthHeader, OauthError, RenewAnswer, Route, SessionAnswer, TicketAnswer,
 };
 use crate::error::Problem;
 use crate::store::StoreError;
@@ -64,7 +64,7 @@ pub(super) fn headers() -> Value {
     json!({
         "x-request-id": text("The id of the request, also in the log."),
         "cache-control": text("`no-store`, apart from keys and discovery."),
-        "www-authenticate": text("`Bearer`."),
+        "www-authenticate": text("The schemes that the path takes: `Bearer`, and `Basic` for access tokens under `/oauth2`."),
         "retry-after": seconds,
     })
 }
@@ -136,21 +136,26 @@ fn meaning(status: u16) -> &'static str {
 
 fn success(route: &Route) -> Value {
     let (schema, example) = match route.name {
-        "user-login" => (schema::<LoginAnswer>(), login()),
+        "user-login" | "user-token" => (schema::<LoginAnswer>(), login()),
         "user-logout" => (schema::<Message>(), json!({ "message": "User logged out" })),
-        "authheader-add" => (schema::<NewAuthHeader>(), new_auth_header()),
+        "user-renew" => (schema::<RenewAnswer>(), renewed()),
+        "user-sessions" => (json!({ "type": "array", "items": schema::<SessionAnswer>() }), json!([session()])),
+        "oauth2-introspect" => (introspection_schema(), introspection()),
+        "authheader-add" | "authheader-rotate" => (schema::<NewAuthHeader>(), new_auth_header()),
         "authheader-list" => {
             let listed = json!({ "type": "array", "items": schema::<ListedAuthHeader>() });
             (listed, json!([listed_auth_header()]))
         }
-        "authheader-delete" => (schema::<Message>(), json!({ "message": "Success" })),
+        "authheader-delete" | "authheader-report-leaked" | "user-sessions-revoke" => {
+            (schema::<Message>(), json!({ "message": "Success" }))
+        }
         "test-secure" => (schema::<Message>(), json!({ "message": "Hi demo" })),
         "ticket-authenticate" | "ticket-get" => (schema::<TicketAnswer>(), ticket()),
         "profile-authenticate" => (schema::<JwtAnswer>(), json!({ "jwt": JWT })),
         "jwks" => (schema::<JwkSet>(), key_set()),
         "openid-configuration" => (schema::<Discovery>(), discovery()),
         "health" => (schema::<Health>(), json!({ "status": "ok" })),
-        "ticket-invalidate" => return empty(),
+        "ticket-invalidate" | "oauth2-revoke" => return empty(),
         _ => (schema::<Message>(), json!({ "message": "Hi anonymous" })),
     };
     json!({
@@ -180,10 +185,44 @@ fn login() -> Value {
     })
 }
 
+fn renewed() -> Value {
+    let mut answer = login();
+    set(&mut answer, "access_token", json!(JWT));
+    set(&mut answer, "expires_in", json!(3600));
+    set(&mut answer, "token_type", json!("bearer"));
+    answer
+}
+
+fn session() -> Value {
+    json!({
+        "id": "wouG652vQ94Fs8NIkxGtIo", "family": "login", "created": CREATED, "lastUsed": CREATED,
+        "expires": "2027-01-15T09:00:00", "network": "203.0.113.0/24", "userAgent": "curl/8.5.0", "current": true,
+    })
+}
+
+/// Of a token that is not good nothing is said but that, which a derived schema could not tell.
+fn introspection_schema() -> Value {
+    let answer =
+        |active| json!({ "type": "object", "properties": { "active": { "type": "boolean", "const": active } } });
+    let (mut inactive, mut active) = (answer(false), answer(true));
+    set(&mut inactive, "additionalProperties", json!(false));
+    for answer in [&mut inactive, &mut active] {
+        set(answer, "required", json!(["active"]));
+    }
+    json!({ "anyOf": [{ "allOf": [schema::<ActiveToken>(), active] }, inactive] })
+}
+
+fn introspection() -> Value {
+    json!({
+        "active": true, "credential": "auth_header", "sub": ID, "username": "demo", "tenant": "demo",
+        "roles": ["reader"], "scope": "orders:read", "iat": 1_800_000_000, "iss": "https://auth.example.com",
+    })
+}
+
 fn new_auth_header() -> Value {
     json!({
         "id": DIGEST, "name": "backup job", "created": CREATED,
-        "token": "ost_objvGKM1ImxCMQI6aObtIUhDEr24IYhUR5SQTokv15sN0TkDhQKnxGP2m8I9KxNRQH3afewa",
+        "token": AUTH_HEADER,
     })
 }
 
@@ -228,6 +267,12 @@ fn problems(route: &Route) -> Vec<(&'static str, Problem)> {
         problems.push(("media-type", Problem::UnsupportedMediaType));
     }
     match route.access {
+        Access::AccessToken if route.family == Family::Standards => {
+            problems.extend([
+                ("missing-token", Problem::MissingParameter("token")),
+                ("unknown-client", Problem::UnknownClient),
+            ]);
+        }
         Access::LoginJwt | Access::User => problems.push(("unauthenticated", Problem::Unauthenticated)),
         Access::AccessToken => problems.extend([
             ("access-token-missing", Problem::AccessTokenMissing),
@@ -236,14 +281,21 @@ fn problems(route: &Route) -> Vec<(&'static str, Problem)> {
             ("action-denied", denied()),
         ]),
         Access::AccessTokenOrJwt => problems.push(("not-covered", Problem::NotCovered)),
-        Access::Public => {}
+        Access::Open | Access::Body => {}
     }
     problems.extend(match route.name {
         "user-login" => {
             vec![("bad-credentials", Problem::BadCredentials), ("password-expired", Problem::PasswordExpired)]
         }
-        "authheader-add" | "authheader-list" => vec![("not-from-login", Problem::NotFromLogin)],
-        "authheader-delete" => {
+        "user-renew" | "user-token" => {
+            vec![("not-from-login", Problem::NotFromLogin), ("password-expired", Problem::PasswordExpired)]
+        }
+        "user-sessions-revoke" => {
+            vec![("not-from-login", Problem::NotFromLogin), ("no-such-session", Problem::NoSuchSession)]
+        }
+        "oauth2-revoke" => vec![("action-denied", denied())],
+        "authheader-add" | "authheader-list" | "user-sessions" => vec![("not-from-login", Problem::NotFromLogin)],
+        "authheader-delete" | "authheader-rotate" => {
             vec![("not-from-login", Problem::NotFromLogin), ("no-such-auth-header", Problem::NoSuchAuthHeader)]
         }
         "ticket-authenticate" => vec![

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Administration, Creation, Credential, Found, LoginCommit, LoginName, Lookup, NewUser, Store, StoreError, Write,
-    email_claim,
+    Administration, Creation, Credential, Found, LoginCommit, LoginName, Lookup, NewUser, Renewal, Store, StoreError,
+    Write, email_claim,
 };
 use crate::access_token::AccessToken;
 use crate::auth_header::{AuthHeader, AuthHeaderKey};
@@ -138,6 +138,43 @@ impl Store for MemoryStore {
         Ok(done_if(ticket.map(|ticket| ticket.last_request = at).is_some()))
     }
 
+    async fn renew_ticket(&self, key: &TicketKey, renewal: Renewal) -> Result<Write, StoreError> {
+        let mut tables = self.call("renew_ticket")?;
+        let Some(ticket) = tables.tickets.get_mut(key) else { return Ok(Write::Refused) };
+        let later = renewal.to > renewal.from || ticket.expires <= renewal.expires;
+        if ticket.generation != renewal.from || ticket.expires <= renewal.at || !later {
+            return Ok(Write::Refused);
+        }
+        if renewal.to > renewal.from {
+            ticket.renewed = Some(renewal.at);
+        }
+        ticket.generation = renewal.to;
+        ticket.expires = renewal.expires;
+        ticket.last_request = renewal.at;
+        Ok(Write::Done)
+    }
+
+    async fn tickets(&self, user: &UserId) -> Result<Vec<Ticket>, StoreError> {
+        let tables = self.call("tickets")?;
+        Ok(tables.tickets.values().filter(|ticket| ticket.key.user == *user).cloned().collect())
+    }
+
+    async fn end_tickets(&self, user: &UserId, epoch: u64, kept: Option<&TicketKey>) -> Result<Write, StoreError> {
+        let mut tables = self.call("end_tickets")?;
+        let current = tables.users.get(user).is_some_and(|user| user.session_epoch == epoch);
+        let keepable = kept.is_none_or(|key| tables.tickets.get(key).is_some_and(|ticket| ticket.epoch == epoch));
+        if !current || !keepable {
+            return Ok(Write::Refused);
+        }
+        if let Some(user) = tables.users.get_mut(user) {
+            user.session_epoch += 1;
+        }
+        if let Some(ticket) = kept.and_then(|key| tables.tickets.get_mut(key)) {
+            ticket.epoch += 1;
+        }
+        Ok(Write::Done)
+    }
+
     async fn delete_ticket(&self, key: &TicketKey) -> Result<(), StoreError> {
         self.call("delete_ticket")?.tickets.remove(key);
         Ok(())
@@ -158,6 +195,29 @@ impl Store for MemoryStore {
     async fn count_auth_headers(&self, user: &UserId, enough: usize) -> Result<usize, StoreError> {
         let tables = self.call("count_auth_headers")?;
         Ok(tables.auth_headers.keys().filter(|key| key.user == *user).take(enough).count())
+    }
+
+    async fn note_auth_header_use(&self, key: &AuthHeaderKey, at: Timestamp) -> Result<(), StoreError> {
+        let mut tables = self.call("note_auth_header_use")?;
+        if let Some(header) = tables.auth_headers.get_mut(key).filter(|header| header.needs_note(at)) {
+            header.last_used = Some(at);
+        }
+        Ok(())
+    }
+
+    async fn rotate_auth_header(
+        &self,
+        old: &AuthHeaderKey,
+        ends: Timestamp,
+        new: &AuthHeader,
+    ) -> Result<Write, StoreError> {
+        let mut tables = self.call("rotate_auth_header")?;
+        let fresh = !tables.auth_headers.contains_key(&new.key);
+        let header = tables.auth_headers.get_mut(old).filter(|header| header.expires.is_none_or(|end| end >= ends));
+        let (Some(header), true) = (header, fresh) else { return Ok(Write::Refused) };
+        header.expires = Some(ends);
+        tables.auth_headers.insert(new.key.clone(), new.clone());
+        Ok(Write::Done)
     }
 
     async fn delete_auth_header(&self, key: &AuthHeaderKey) -> Result<Write, StoreError> {

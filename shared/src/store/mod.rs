@@ -160,6 +160,18 @@ pub struct LoginCommit {
     pub at: Timestamp,
 }
 
+/// What a renewal writes to a ticket.
+pub struct Renewal {
+    /// The [`Ticket::generation`] that was read: the condition.
+    pub from: u64,
+    /// The generation from here on: `from`, where only the end moves, or the next.
+    pub to: u64,
+    /// The new end; not earlier than the one that is stored where the generation stays.
+    pub expires: Timestamp,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// A new account.
 pub struct NewUser {
     /// Who it is.
@@ -202,6 +214,24 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// `UpdateItem` on Tickets: notes a use; refused when the ticket is gone, so that nothing revives it.
     fn touch_ticket(&self, key: &TicketKey, at: Timestamp) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
+    /// `UpdateItem` on Tickets: raises generation and end of a ticket that is live by its absolute limit, unless another
+    /// renewal came first.
+    fn renew_ticket(&self, key: &TicketKey, renewal: Renewal)
+    -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// `Query` on Tickets, strongly consistent: all of one user's that are stored, live or not.
+    fn tickets(&self, user: &UserId) -> impl Future<Output = Result<Vec<Ticket>, StoreError>> + Send;
+
+    /// `UpdateItem` on Users and Tickets in one transaction: ends all tickets of a user at once, by raising the user's
+    /// [`User::session_epoch`] from `epoch`, and takes `kept` along to the new epoch. Refused when the epoch is another
+    /// by now, or `kept` is gone.
+    fn end_tickets(
+        &self,
+        user: &UserId,
+        epoch: u64,
+        kept: Option<&TicketKey>,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
     /// `DeleteItem` on Tickets; one that is gone already is no error.
     fn delete_ticket(&self, key: &TicketKey) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -217,6 +247,23 @@ pub trait Store: Clone + Send + Sync + 'static {
         user: &UserId,
         enough: usize,
     ) -> impl Future<Output = Result<usize, StoreError>> + Send;
+
+    /// `UpdateItem` on AuthHeaders: notes a use, unless one was noted less than [`crate::ticket::USE_NOTED`] ago or the
+    /// auth header is gone.
+    fn note_auth_header_use(
+        &self,
+        key: &AuthHeaderKey,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// `UpdateItem` and `PutItem` on AuthHeaders in one transaction: gives `old` an end at `ends`, and stores `new`.
+    /// Refused when `old` is gone or ends earlier by now, so that no rotation prolongs what another one ended.
+    fn rotate_auth_header(
+        &self,
+        old: &AuthHeaderKey,
+        ends: Timestamp,
+        new: &AuthHeader,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
     /// `DeleteItem` on AuthHeaders; refused when there is none.
     fn delete_auth_header(&self, key: &AuthHeaderKey) -> impl Future<Output = Result<Write, StoreError>> + Send;

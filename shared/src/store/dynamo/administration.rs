@@ -1,10 +1,10 @@
 //! The operator's half of the store.
 
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 
 use super::item::{self, Attributes, name};
-use super::{DELETE_TRIES, DynamoStore, PAUSE, condition, unavailable};
+use super::transaction::{Outcome, create, exists};
+use super::{DynamoStore, condition, unavailable};
 use crate::access_token::AccessToken;
 use crate::clock::Timestamp;
 use crate::secret::Digest;
@@ -23,21 +23,11 @@ impl Administration for DynamoStore {
 
     async fn create_user(&self, account: NewUser) -> Result<Creation, StoreError> {
         let writes = self.account_writes(&account)?;
-        let AttributeValue::S(token) = self.operation() else { return Ok(Creation::IdTaken) };
-        let token: String = token.chars().take(36).collect();
-        let mut tries = 0;
-        loop {
-            let request = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
-            let result = request.client_request_token(&token).send().await;
-            tries += 1;
-            let Err(error) = result else { return Ok(Creation::Done) };
-            match error.as_service_error().and_then(refusal) {
-                Some(refusal) => return Ok(refusal),
-                // The SDK does not retry a transaction that met another one.
-                None if is_conflict(error.as_service_error()) && tries < DELETE_TRIES => {}
-                None => return Err(unavailable("TransactWriteItems", error)),
-            }
-            tokio::time::sleep(PAUSE * tries).await;
+        // In the order of [`Self::account_writes`].
+        let refusals = [Creation::NameTaken, Creation::IdTaken, Creation::NoSuchTenant, Creation::EmailTaken];
+        match self.transact(writes).await? {
+            Outcome::Done => Ok(Creation::Done),
+            Outcome::Refused(place) => Ok(refusals.get(place).copied().unwrap_or(Creation::NameTaken)),
         }
     }
 
@@ -94,7 +84,7 @@ impl DynamoStore {
         pages.collect::<Result<Vec<_>, _>>().await.map_err(|error| unavailable("Query", error))
     }
 
-    /// Name, user, tenant and e-mail, in the order that [`refusal`] reads.
+    /// Name, user, tenant and e-mail, in this order.
     fn account_writes(&self, account: &NewUser) -> Result<Vec<TransactWriteItem>, StoreError> {
         let user = &account.user;
         let login = LoginName::new(&user.tenant, &user.name);
@@ -109,49 +99,4 @@ impl DynamoStore {
         }
         Ok(writes)
     }
-}
-
-fn create(table: &str, item: Attributes) -> Result<TransactWriteItem, StoreError> {
-    let put = Put::builder()
-        .table_name(table)
-        .set_item(Some(item))
-        .condition_expression("attribute_not_exists(#pk)")
-        .expression_attribute_names("#pk", name::PK)
-        .build()
-        .map_err(|error| unavailable("TransactWriteItems", error))?;
-    Ok(TransactWriteItem::builder().put(put).build())
-}
-
-fn exists(table: &str, key: Attributes) -> Result<TransactWriteItem, StoreError> {
-    let check = ConditionCheck::builder()
-        .table_name(table)
-        .set_key(Some(key))
-        .condition_expression("attribute_exists(#pk)")
-        .expression_attribute_names("#pk", name::PK)
-        .build()
-        .map_err(|error| unavailable("TransactWriteItems", error))?;
-    Ok(TransactWriteItem::builder().condition_check(check).build())
-}
-
-fn reasons(error: &TransactWriteItemsError) -> Vec<&str> {
-    match error {
-        TransactWriteItemsError::TransactionCanceledException(cancelled) => {
-            cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or_default()).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// Which condition of [`DynamoStore::account_writes`] did not hold.
-fn refusal(error: &TransactWriteItemsError) -> Option<Creation> {
-    let outcomes = [Creation::NameTaken, Creation::IdTaken, Creation::NoSuchTenant, Creation::EmailTaken];
-    let refused = reasons(error).iter().position(|code| *code == "ConditionalCheckFailed")?;
-    outcomes.get(refused).copied()
-}
-
-fn is_conflict(error: Option<&TransactWriteItemsError>) -> bool {
-    error.is_some_and(|error| {
-        matches!(error, TransactWriteItemsError::TransactionInProgressException(_))
-            || reasons(error).contains(&"TransactionConflict")
-    })
 }

@@ -23,6 +23,7 @@ use crate::auth_header::{AuthHeader, AuthHeaderKey};
 use crate::clock::Timestamp;
 use crate::password::Phc;
 use crate::secret::Digest;
+use crate::source::Source;
 use crate::store::{Credential, LoginName, StoreError};
 use crate::tenant::{Tenant, TenantName};
 use crate::ticket::{Origin, Ticket, TicketKey};
@@ -64,9 +65,16 @@ pub(crate) mod name {
     pub(crate) const ORIGIN: &str = "origin";
     pub(crate) const LAST_REQUEST: &str = "last_request";
     pub(crate) const IDLE: &str = "idle";
+    pub(crate) const GENERATION: &str = "generation";
+    pub(crate) const RENEWED: &str = "renewed";
+    pub(crate) const PASSWORD_EXPIRES: &str = "password_expires";
+    pub(crate) const NETWORK: &str = "network";
+    pub(crate) const AGENT: &str = "agent";
 
     pub(crate) const DISPLAY: &str = "display";
     pub(crate) const SCOPES: &str = "scopes";
+    pub(crate) const LAST_USED: &str = "last_used";
+    pub(crate) const LIFETIME: &str = "lifetime";
 
     pub(crate) const APPLICATION: &str = "application";
     pub(crate) const MASTER: &str = "master";
@@ -78,6 +86,9 @@ pub(crate) mod name {
 pub(crate) const KIND_TENANT: &str = "TENANT";
 /// [`name::KIND`] of access tokens.
 pub(crate) const KIND_TOKEN: &str = "TOKEN";
+
+/// What the sort key of every ticket starts with.
+pub(crate) const TICKET_PREFIX: &str = "T#";
 
 const ANY: &str = "*";
 
@@ -128,7 +139,7 @@ pub(crate) fn user_key(id: &UserId) -> Attributes {
 
 /// Key of a ticket.
 pub(crate) fn ticket_key(key: &TicketKey) -> Attributes {
-    pk_and_sk(key.user.as_str(), format!("T#{}", key.digest.to_base64url()))
+    pk_and_sk(key.user.as_str(), format!("{TICKET_PREFIX}{}", key.digest.to_base64url()))
 }
 
 /// Key of an auth header.
@@ -320,11 +331,31 @@ pub(crate) fn ticket_item(ticket: &Ticket) -> Attributes {
             (name::LAST_REQUEST, moment(ticket.last_request)),
             (name::EXPIRES, moment(ticket.expires)),
             (name::EPOCH, number(ticket.epoch)),
-            (name::TTL, number(ticket.expires.as_seconds().saturating_add(1))),
+            (name::GENERATION, number(ticket.generation)),
+            (name::TTL, ticket_ttl(ticket.expires)),
         ],
     );
     set(&mut item, name::IDLE, ticket.idle.map(|idle| number(idle.as_secs())));
+    set(&mut item, name::RENEWED, ticket.renewed.map(moment));
+    set(&mut item, name::PASSWORD_EXPIRES, ticket.password_expires.map(moment));
+    set(&mut item, name::NETWORK, ticket.source.network.as_deref().map(text));
+    set(&mut item, name::AGENT, ticket.source.agent.as_deref().map(text));
     item
+}
+
+/// When DynamoDB may sweep a ticket that ends at `expires`.
+pub(crate) fn ticket_ttl(expires: Timestamp) -> AttributeValue {
+    number(expires.as_seconds().saturating_add(1))
+}
+
+/// The key of a ticket's item, for items that were found by their user.
+pub(crate) fn ticket_key_of(attributes: &Attributes) -> Result<TicketKey, StoreError> {
+    let reader = Reader { item: "ticket", attributes };
+    Ok(TicketKey {
+        user: reader.required(name::PK, as_user_id)?,
+        digest: reader
+            .required(name::SK, |value| Digest::from_base64url(as_text(value)?.strip_prefix(TICKET_PREFIX)?))?,
+    })
 }
 
 /// Reads a ticket's item.
@@ -339,6 +370,13 @@ pub(crate) fn ticket(key: TicketKey, attributes: &Attributes) -> Result<Ticket, 
         idle: reader.optional(name::IDLE, |value| as_number(value).map(Duration::from_secs))?,
         expires: reader.required(name::EXPIRES, as_moment)?,
         epoch: reader.required(name::EPOCH, as_number)?,
+        generation: reader.required(name::GENERATION, as_number)?,
+        renewed: reader.optional(name::RENEWED, as_moment)?,
+        password_expires: reader.optional(name::PASSWORD_EXPIRES, as_moment)?,
+        source: Source {
+            network: reader.optional(name::NETWORK, |value| as_text(value).map(str::to_owned))?,
+            agent: reader.optional(name::AGENT, |value| as_text(value).map(str::to_owned))?,
+        },
     })
 }
 
@@ -355,9 +393,15 @@ pub(crate) fn auth_header_item(header: &AuthHeader) -> Attributes {
         ],
     );
     set(&mut item, name::EXPIRES, header.expires.map(moment));
-    let swept = header.expires.map(|expires| expires.plus(AuthHeader::KEPT_AFTER_EXPIRY).as_seconds());
-    set(&mut item, name::TTL, swept.map(number));
+    set(&mut item, name::TTL, header.expires.map(auth_header_ttl));
+    set(&mut item, name::LIFETIME, header.lifetime.map(|lifetime| number(lifetime.as_secs())));
+    set(&mut item, name::LAST_USED, header.last_used.map(moment));
     item
+}
+
+/// When DynamoDB may sweep an auth header that ends at `expires`.
+pub(crate) fn auth_header_ttl(expires: Timestamp) -> AttributeValue {
+    number(expires.plus(AuthHeader::KEPT_AFTER_EXPIRY).as_seconds())
 }
 
 /// Reads an auth header's item.
@@ -374,6 +418,8 @@ pub(crate) fn auth_header(attributes: &Attributes) -> Result<AuthHeader, StoreEr
         expires: reader.optional(name::EXPIRES, as_moment)?,
         scopes: reader.required(name::SCOPES, as_texts)?,
         epoch: reader.required(name::EPOCH, as_number)?,
+        lifetime: reader.optional(name::LIFETIME, |value| as_number(value).map(Duration::from_secs))?,
+        last_used: reader.optional(name::LAST_USED, as_moment)?,
     })
 }
 
@@ -486,15 +532,20 @@ mod tests {
         assert_eq!(user(&user_item(&subject)).unwrap(), subject);
 
         let limits = crate::ticket::Limits { idle: Some(Duration::from_secs(9)), absolute: Duration::from_secs(99) };
-        let (sample, _) = Ticket::issue(&subject, Origin::Ticket, limits, subject.created, &SeededRandom::new(1));
+        let source = Source::new(Some("203.0.113.9"), Some("curl/8"));
+        let (mut sample, _) =
+            Ticket::issue(&subject, Origin::Ticket, limits, source, subject.created, &SeededRandom::new(1));
+        (sample.generation, sample.renewed, sample.password_expires) = (3, Some(sample.created), Some(sample.expires));
         assert_eq!(ticket(sample.key.clone(), &ticket_item(&sample)).unwrap(), sample);
+        assert_eq!(ticket_key_of(&ticket_item(&sample)).unwrap(), sample.key);
 
         let choices = crate::auth_header::Choices {
             name: "ci".to_owned(),
             expires: Some(subject.created),
             scopes: vec!["read".to_owned()],
         };
-        let (header, _) = AuthHeader::issue(&subject, choices, subject.created, &SeededRandom::new(2));
+        let (mut header, _) = AuthHeader::issue(&subject, choices, subject.created, &SeededRandom::new(2));
+        header.last_used = Some(subject.created);
         assert_eq!(auth_header(&auth_header_item(&header)).unwrap(), header);
 
         let token = AccessToken {

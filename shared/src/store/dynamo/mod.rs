@@ -2,6 +2,7 @@
 
 mod administration;
 pub(crate) mod item;
+mod transaction;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,11 +16,12 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure, Select};
 
 use self::item::{Attributes, name, number};
+use self::transaction::{Outcome, create, update};
 use crate::auth_header::{AuthHeader, AuthHeaderKey};
 use crate::clock::Timestamp;
 use crate::random::Random;
-use crate::store::{Found, LoginCommit, LoginName, Lookup, Store, StoreError, Write};
-use crate::ticket::{Ticket, TicketKey};
+use crate::store::{Found, LoginCommit, LoginName, Lookup, Renewal, Store, StoreError, Write};
+use crate::ticket::{Ticket, TicketKey, USE_NOTED};
 use crate::user::UserId;
 
 const BATCH_TRIES: u32 = 3;
@@ -163,6 +165,15 @@ impl DynamoStore {
     }
 }
 
+impl From<Outcome> for Write {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::Done,
+            Outcome::Refused(_) => Self::Refused,
+        }
+    }
+}
+
 /// Whether the item that refused a write is the one that an earlier try of it made.
 fn own_write(existing: Option<&Attributes>, operation: &AttributeValue) -> Write {
     let own = existing.and_then(|item| item.get(name::OPERATION)) == Some(operation);
@@ -278,6 +289,67 @@ impl Store for DynamoStore {
         condition(result, "UpdateItem")
     }
 
+    async fn renew_ticket(&self, key: &TicketKey, renewal: Renewal) -> Result<Write, StoreError> {
+        // Where the generation stays, the end moves later or not at all: a JWT of this generation may rest on it.
+        let (renewed, later) =
+            if renewal.to > renewal.from { (", #renewed = :at", "") } else { ("", " AND #expires <= :expires") };
+        let mut request = self.client.update_item();
+        if !renewed.is_empty() {
+            request = request.expression_attribute_names("#renewed", name::RENEWED);
+        }
+        let result = request
+            .table_name(&self.tables.tickets)
+            .set_key(Some(item::ticket_key(key)))
+            .update_expression(format!("SET #generation = :to, #expires = :expires, #ttl = :ttl, #last = :at{renewed}"))
+            .condition_expression(format!("#generation = :from AND #expires > :at{later}"))
+            .expression_attribute_names("#generation", name::GENERATION)
+            .expression_attribute_names("#expires", name::EXPIRES)
+            .expression_attribute_names("#ttl", name::TTL)
+            .expression_attribute_names("#last", name::LAST_REQUEST)
+            .expression_attribute_values(":from", number(renewal.from))
+            .expression_attribute_values(":to", number(renewal.to))
+            .expression_attribute_values(":expires", item::moment(renewal.expires))
+            .expression_attribute_values(":ttl", item::ticket_ttl(renewal.expires))
+            .expression_attribute_values(":at", item::moment(renewal.at))
+            .send()
+            .await;
+        condition(result, "UpdateItem")
+    }
+
+    async fn tickets(&self, user: &UserId) -> Result<Vec<Ticket>, StoreError> {
+        let mut tickets = Vec::new();
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.tables.tickets)
+            .consistent_read(true)
+            .key_condition_expression("#pk = :user AND begins_with(#sk, :tickets)")
+            .expression_attribute_names("#pk", name::PK)
+            .expression_attribute_names("#sk", name::SK)
+            .expression_attribute_values(":user", AttributeValue::S(user.as_str().to_owned()))
+            .expression_attribute_values(":tickets", AttributeValue::S(item::TICKET_PREFIX.to_owned()))
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(attributes) = pages.next().await {
+            let attributes = attributes.map_err(|error| unavailable("Query", error))?;
+            tickets.push(item::ticket(item::ticket_key_of(&attributes)?, &attributes)?);
+        }
+        Ok(tickets)
+    }
+
+    async fn end_tickets(&self, user: &UserId, epoch: u64, kept: Option<&TicketKey>) -> Result<Write, StoreError> {
+        let raise = |table, key, attribute| {
+            let values = vec![(":from", number(epoch)), (":to", number(epoch + 1))];
+            update(table, key, ("SET #epoch = :to", "#epoch = :from"), &[("#epoch", attribute)], values)
+        };
+        let mut writes = vec![raise(&self.tables.users, item::user_key(user), name::SESSION_EPOCH)?];
+        if let Some(key) = kept {
+            writes.push(raise(&self.tables.tickets, item::ticket_key(key), name::EPOCH)?);
+        }
+        Ok(self.transact(writes).await?.into())
+    }
+
     async fn delete_ticket(&self, key: &TicketKey) -> Result<(), StoreError> {
         let request = self.client.delete_item().table_name(&self.tables.tickets);
         let result = request.set_key(Some(item::ticket_key(key))).send().await;
@@ -330,6 +402,45 @@ impl Store for DynamoStore {
             }
         }
         Ok(count)
+    }
+
+    async fn note_auth_header_use(&self, key: &AuthHeaderKey, at: Timestamp) -> Result<(), StoreError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.tables.auth_headers)
+            .set_key(Some(item::auth_header_key(key)))
+            .update_expression("SET #used = :at")
+            .condition_expression("attribute_exists(#pk) AND (attribute_not_exists(#used) OR #used <= :since)")
+            .expression_attribute_names("#pk", name::PK)
+            .expression_attribute_names("#used", name::LAST_USED)
+            .expression_attribute_values(":at", item::moment(at))
+            .expression_attribute_values(":since", item::moment(at.minus(USE_NOTED)))
+            .send()
+            .await;
+        match condition(result, "UpdateItem")? {
+            Write::Done | Write::Refused => Ok(()),
+        }
+    }
+
+    async fn rotate_auth_header(
+        &self,
+        old: &AuthHeaderKey,
+        ends: Timestamp,
+        new: &AuthHeader,
+    ) -> Result<Write, StoreError> {
+        let table = &self.tables.auth_headers;
+        let end = update(
+            table,
+            item::auth_header_key(old),
+            (
+                "SET #expires = :ends, #ttl = :ttl",
+                "attribute_exists(#pk) AND (attribute_not_exists(#expires) OR #expires >= :ends)",
+            ),
+            &[("#pk", name::PK), ("#expires", name::EXPIRES), ("#ttl", name::TTL)],
+            vec![(":ends", item::moment(ends)), (":ttl", item::auth_header_ttl(ends))],
+        )?;
+        Ok(self.transact(vec![end, create(table, item::auth_header_item(new))?]).await?.into())
     }
 
     async fn delete_auth_header(&self, key: &AuthHeaderKey) -> Result<Write, StoreError> {
