@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use shared::api::{self, NewAuthHeader, Route};
-use shared::auth_header::{AuthHeader, Choices};
-use shared::authorize::{Session, Verifier};
+use shared::audit;
+use shared::auth_header::{AuthHeader, Choices, MAX_PER_USER};
+use shared::authorize::{Generations, Session, Verifier};
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Fields, Request, Response, Spelling};
 use shared::random::Random;
@@ -13,8 +14,6 @@ use shared::store::{Store, Write};
 const MAX_NAME_BYTES: usize = 256;
 const MAX_SCOPES: usize = 16;
 const MAX_SCOPE_BYTES: usize = 64;
-/// With the limits above, a list of so many fits into one answer of a function.
-const MAX_HEADERS: usize = 1000;
 
 /// The endpoint.
 pub struct AuthHeaderAdd<S> {
@@ -41,13 +40,8 @@ impl<S: Store> Endpoint for AuthHeaderAdd<S> {
             Write::Done => {}
             Write::Refused => return Err(Problem::Internal("a fresh auth header existed already")),
         }
-        let answer = NewAuthHeader {
-            id: header.key.digest.to_base64url(),
-            name: header.name,
-            token: token.expose_secret().to_owned(),
-            created: header.created.as_zoneless(),
-        };
-        Ok(Response::json(200, &answer))
+        audit::subject(&header.key.digest.to_base64url());
+        Ok(Response::json(200, &NewAuthHeader::new(&header, &token)))
     }
 }
 
@@ -57,11 +51,11 @@ impl<S: Store> AuthHeaderAdd<S> {
     async fn session_with_room(&self, request: &Request) -> Result<Session, Problem> {
         let verified = self.verifier.verify(request).await?;
         let (session, count) = tokio::join!(
-            self.verifier.login_of(&verified),
-            self.verifier.store.count_auth_headers(&verified.user, MAX_HEADERS),
+            self.verifier.login_of(&verified, Generations::Current),
+            self.verifier.store.count_auth_headers(&verified.user, MAX_PER_USER),
         );
         let session = session?;
-        if count? >= MAX_HEADERS {
+        if count? >= MAX_PER_USER {
             return Err(Problem::invalid(
                 "name",
                 "can't be added: there are 1000 auth headers already; delete some first",
@@ -78,8 +72,10 @@ fn choices(mut fields: Fields) -> Result<Choices, Problem> {
     }
     let expires = fields.optional_moment("expires")?;
     let scopes = fields.texts("scopes", MAX_SCOPES, MAX_SCOPE_BYTES)?;
-    if scopes.iter().flat_map(|scope| scope.chars()).any(char::is_control) {
-        return Err(Problem::invalid("scopes", "must hold no control characters"));
+    // What OAuth 2.0 calls a scope (RFC 6749, section 3.3), since lists of them are told with spaces between.
+    let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
+    if !scopes.iter().flat_map(|scope| scope.bytes()).all(allowed) {
+        return Err(Problem::invalid("scopes", "must hold visible ASCII characters other than \" and \\ only"));
     }
     fields.finish()?;
     Ok(Choices { name, expires, scopes })

@@ -37,6 +37,7 @@ fn listed(header: AuthHeader) -> ListedAuthHeader {
         token: header.display,
         created: header.created.as_zoneless(),
         expires: header.expires.map(Timestamp::as_zoneless),
+        last_used: header.last_used.map(Timestamp::as_zoneless),
         scopes: header.scopes,
     }
 }

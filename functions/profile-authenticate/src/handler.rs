@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use shared::access_token::Action;
 use shared::api::{self, JwtAnswer, Route};
-use shared::authorize::{Presented, Session, Verifier, application};
+use shared::audit;
+use shared::authorize::{Generations, Presented, Session, Verifier, application};
 use shared::clock::Timestamp;
 use shared::config::Lifetimes;
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Fields, Request, Response, Spelling};
 use shared::jwt;
 use shared::random::Random;
+use shared::source::Source;
 use shared::store::{Lookup, Store, Write};
 use shared::ticket::{Limits, Origin, Ticket};
 use shared::user::{User, UserId};
@@ -44,11 +46,12 @@ impl<S: Store> Endpoint for ProfileAuthenticate<S> {
             Some(text) => self.for_application(text, id).await?,
             None => self.for_user(&request, id).await?,
         };
+        audit::actor(&profile);
         if !profile.enabled {
             return Err(Problem::DisabledProfile(profile.id));
         }
         let now = self.verifier.clock.now();
-        let jwt = self.mint(&profile, now, duration).await?;
+        let jwt = self.mint(&profile, request.source().clone(), now, duration).await?;
         Ok(Response::json(200, &JwtAnswer { jwt }))
     }
 }
@@ -97,7 +100,8 @@ impl<S: Store> ProfileAuthenticate<S> {
         let wanted = Lookup { ticket: Some(verified.ticket_key()), users, ..Lookup::default() };
         let found = self.verifier.store.lookup(wanted).await?;
         let profile = id.as_ref().and_then(|id| found.user(id).cloned());
-        let Session { user, ticket, .. } = self.verifier.session(&verified, found).map_err(not_covered)?;
+        let Session { user, ticket, .. } =
+            self.verifier.session(&verified, found, Generations::Current).map_err(not_covered)?;
         if ticket.origin != Origin::Login {
             return Err(Problem::CannotMint);
         }
@@ -109,14 +113,20 @@ impl<S: Store> ProfileAuthenticate<S> {
         }
     }
 
-    async fn mint(&self, profile: &User, now: Timestamp, duration: Duration) -> Result<String, Problem> {
+    async fn mint(
+        &self,
+        profile: &User,
+        source: Source,
+        now: Timestamp,
+        duration: Duration,
+    ) -> Result<String, Problem> {
         let verifier = &self.verifier;
         let limits = Limits { idle: None, absolute: duration };
-        let (ticket, _) = Ticket::issue(profile, Origin::Profile, limits, now, &*self.random);
+        let (ticket, _) = Ticket::issue(profile, Origin::Profile, limits, source, now, &*self.random);
         let (keyring, party) = (&verifier.keyring, &verifier.party);
-        let jwt = jwt::mint(keyring, party, profile, &ticket, now, ticket.expires, &*self.random).await?;
+        let minted = jwt::mint(keyring, party, profile, &ticket, now, ticket.expires, &*self.random).await?;
         match verifier.store.create_ticket(&ticket).await? {
-            Write::Done => Ok(jwt.expose_secret().to_owned()),
+            Write::Done => Ok(minted.jwt.expose_secret().to_owned()),
             Write::Refused => Err(Problem::Internal("a fresh ticket existed already")),
         }
     }

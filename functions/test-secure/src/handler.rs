@@ -18,7 +18,7 @@ impl<S: Store> Endpoint for TestSecure<S> {
     }
 
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
-        let user = self.verifier.user(&request).await?;
+        let user = self.verifier.user(&request).await?.user;
         Ok(Response::json(200, &Message { message: format!("Hi {}", user.name.as_str()) }))
     }
 }

@@ -9,7 +9,7 @@ use shared::clock::Clock;
 use shared::config::Config;
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Parameters, Request, Response};
-use shared::login::Login;
+use shared::login::{Login, Opening};
 use shared::password::PasswordError;
 use shared::random::Random;
 use shared::secret::Password;
@@ -75,7 +75,8 @@ impl<S: Store> Endpoint for TicketAuthenticate<S> {
         let application = application(found.access_token, self.login.clock.now())?;
         let Asked { tenant, name, password } = asked?;
         demand(&application, &NEEDED, &tenant)?;
-        let done = self.login.with_password(name, found.credential, password, Origin::Ticket, self.limits).await?;
+        let opening = Opening { origin: Origin::Ticket, limits: self.limits, source: request.source().clone() };
+        let done = self.login.with_password(name, found.credential, password, opening).await?;
         let answer = TicketAnswer {
             tenant: done.ticket.tenant.to_string(),
             profile_id: done.user.id.to_string(),

@@ -12,7 +12,7 @@ use shared::error::Problem;
 use shared::gateway::{Endpoint, Request, Response, Spelling};
 use shared::jwt::{self, Party};
 use shared::keyring::{Keyring, KeyringError};
-use shared::login::Login;
+use shared::login::{Login, Opening};
 use shared::password::PasswordError;
 use shared::random::Random;
 use shared::store::{LoginName, Lookup, Store};
@@ -45,7 +45,7 @@ impl<S: Store> UserLogin<S> {
             keyring,
             party: config.party.clone(),
             default_tenant: config.default_tenant.clone(),
-            limits: Limits { idle: None, absolute: config.lifetimes.login_jwt },
+            limits: Limits { idle: None, absolute: config.lifetimes.login_jwt.min(config.lifetimes.login_max) },
         })
     }
 }
@@ -67,7 +67,8 @@ impl<S: Store> Endpoint for UserLogin<S> {
         let found = self.login.store.lookup(wanted).await?.credential;
         // The keys are asked first, so that an outage of theirs is told before a ticket is made.
         self.keyring.current().await?.signing_key(self.login.clock.now()).ok_or(KeyringError::NoneSigns)?;
-        let done = self.login.with_password(name, found, password, Origin::Login, self.limits).await;
+        let opening = Opening { origin: Origin::Login, limits: self.limits, source: request.source().clone() };
+        let done = self.login.with_password(name, found, password, opening).await;
         let done = done.map_err(|problem| match problem {
             // This family has one answer for every refusal but an expired password.
             Problem::DisabledProfile(_) => Problem::BadCredentials,
@@ -75,7 +76,7 @@ impl<S: Store> Endpoint for UserLogin<S> {
         })?;
         let (now, expires) = (done.ticket.created, done.ticket.expires);
         let random = &*self.login.random;
-        let jwt = jwt::mint(&self.keyring, &self.party, &done.user, &done.ticket, now, expires, random).await?;
-        Ok(Response::json(200, &LoginAnswer::new(&done.user, &jwt, done.password_expires)))
+        let minted = jwt::mint(&self.keyring, &self.party, &done.user, &done.ticket, now, expires, random).await?;
+        Ok(Response::json(200, &LoginAnswer::new(&done.user, &minted.jwt, done.ticket.password_expires)))
     }
 }

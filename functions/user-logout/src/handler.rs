@@ -1,7 +1,8 @@
 //! `GET /user/logout`: end a JWT and its ticket.
 
 use shared::api::{self, Message, Route};
-use shared::authorize::Verifier;
+use shared::audit;
+use shared::authorize::{Generations, Verifier};
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Request, Response};
 use shared::store::Store;
@@ -18,8 +19,9 @@ impl<S: Store> Endpoint for UserLogout<S> {
     }
 
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
-        // Any JWT may end itself, whatever minted it.
-        let session = self.verifier.jwt(&request).await?;
+        // Any JWT may end its session, whatever minted it, and a window that was late to renew can log out too.
+        let session = self.verifier.jwt(&request, Generations::OrJustReplaced).await?;
+        audit::subject(&session.ticket.key.session_id());
         self.verifier.store.delete_ticket(&session.ticket.key).await?;
         Ok(Response::json(200, &Message::new("User logged out")))
     }

@@ -1,0 +1,34 @@
+//! `GET /user/renew`: a new JWT in the place of one that is still good.
+
+use std::time::Duration;
+
+use shared::api::{self, LoginAnswer, RenewAnswer, Route};
+use shared::error::Problem;
+use shared::gateway::{Endpoint, Request, Response};
+use shared::renewal::Renewer;
+use shared::store::Store;
+
+/// The endpoint.
+pub struct UserRenew<S> {
+    /// Renews logins.
+    pub renewer: Renewer<S>,
+    /// How long a login's JWT lives.
+    pub lifetime: Duration,
+}
+
+impl<S: Store> Endpoint for UserRenew<S> {
+    fn route(&self) -> &'static Route {
+        &api::USER_RENEW
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response, Problem> {
+        let renewed = self.renewer.renew(&request, self.lifetime).await?;
+        let answer = RenewAnswer {
+            login: LoginAnswer::new(&renewed.user, &renewed.minted.jwt, renewed.password_expires),
+            access_token: renewed.minted.jwt.expose_secret().to_owned(),
+            expires_in: renewed.minted.expires.as_seconds() - renewed.at.as_seconds(),
+            token_type: "bearer".to_owned(),
+        };
+        Ok(Response::json(200, &answer))
+    }
+}
