@@ -56,6 +56,21 @@ const KEYS_INIT: &str = "Examples:
   ostiary --stack my-auth keys init
   ostiary --stack my-auth keys init --algorithm ES256";
 
+const KEYS_ROTATE: &str = "Examples:
+  ostiary --stack my-auth keys rotate
+  ostiary --stack my-auth keys rotate --no-wait
+
+The new key is published at once and signs after four hours, when every cache knows it. The old one goes on verifying \
+what it signed. If somebody else has a key, this does not end it: `ostiary keys retire` does.";
+
+const KEYS_RETIRE: &str = "Examples:
+  ostiary --stack my-auth keys show
+  ostiary --stack my-auth keys retire 4Zr0mS2yqCw3oJb1hTtV9A
+  ostiary --stack my-auth keys retire --yes 4Zr0mS2yqCw3oJb1hTtV9A 8dXn0p5QyH2kLr7uFsEw1g
+
+Every JWT that the key signed is refused from then on: by Ostiary within five minutes (an hour where Secrets Manager \
+can't be reached), by others that follow the JWKS's header within ten.";
+
 /// What was asked.
 #[derive(Parser)]
 #[command(
@@ -243,6 +258,23 @@ pub enum KeysCommand {
         #[arg(long, value_name = "ALGORITHM", value_parser = text::algorithm)]
         algorithm: Option<Algorithm>,
     },
+    /// Rotate the keys now: Secrets Manager makes a new key, and the old ones are let out
+    #[command(after_help = KEYS_ROTATE)]
+    Rotate {
+        /// Don't wait until the new key is published
+        #[arg(long)]
+        no_wait: bool,
+    },
+    /// Take a key out at once, as when somebody else has it: what it signed is refused
+    #[command(after_help = KEYS_RETIRE)]
+    Retire {
+        /// The key's id from the list; may be given several times
+        #[arg(value_name = "KID", value_parser = text::kid, required = true)]
+        kids: Vec<String>,
+        /// Don't ask whether it is meant
+        #[arg(long)]
+        yes: bool,
+    },
     /// Show the keys and what each is used for now; no private part
     Show,
 }
@@ -283,6 +315,9 @@ mod tests {
             "access-token create --tenant a=*",
             "access-token delete",
             "keys init --algorithm HS256",
+            "keys retire",
+            "keys retire --yes",
+            "keys retire a/b",
             "tenant create",
             "tenant create a/b",
         ] {

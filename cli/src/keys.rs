@@ -1,12 +1,16 @@
 //! `ostiary keys`.
 //!
-//! Invariant: `keys init` never replaces a key. Its new version becomes current only in place of the very version that
-//! was seen to hold none: Secrets Manager refuses to move AWSCURRENT away from any other.
+//! Invariant: a new version becomes current only in place of the very version that it was made from: Secrets Manager
+//! refuses to move AWSCURRENT away from any other. So `keys init` never replaces a key, and no command undoes another.
+
+mod retire;
+mod rotate;
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata as _;
 use serde_json::json;
 use shared::clock::{Clock as _, SystemClock, Timestamp};
+use shared::keyring::rotation::CURRENT;
 use shared::keyring::{Algorithm, Key, KeySet, KeySetError};
 use shared::random::{Random, SystemRandom};
 use zeroize::Zeroizing;
@@ -15,12 +19,24 @@ use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::output::{Answer, Body, date, date_or};
 
-const CURRENT: &str = "AWSCURRENT";
+pub use self::retire::retire;
+pub use self::rotate::rotate;
 
 /// A version of the secret.
 struct Version {
     id: String,
     text: Zeroizing<String>,
+}
+
+impl Version {
+    fn new(text: Zeroizing<String>) -> Self {
+        Self { id: new_id(), text }
+    }
+}
+
+fn new_id() -> String {
+    let random: &dyn Random = &SystemRandom;
+    uuid::Builder::from_random_bytes(random.bytes()).into_uuid().to_string()
 }
 
 pub async fn init(connection: &Connection, algorithm: Option<Algorithm>) -> Result<Answer, Failure> {
@@ -32,9 +48,7 @@ pub async fn init(connection: &Connection, algorithm: Option<Algorithm>) -> Resu
     let algorithm = algorithm.or(connection.settings.algorithm).unwrap_or(Algorithm::Rs256);
     let now = SystemClock.now();
     let unusable = |error: KeySetError| Failure::Outage(format!("no key was made: {error}"));
-    let text = KeySet::generate(algorithm, now).map_err(unusable)?;
-    let random: &dyn Random = &SystemRandom;
-    let new = Version { id: uuid::Builder::from_random_bytes(random.bytes()).into_uuid().to_string(), text };
+    let new = Version::new(KeySet::generate(algorithm, now).map_err(unusable)?);
 
     let published = publish(&client, secret, before.as_ref(), &new).await;
     // A write whose answer was lost may have succeeded, and one that succeeded may have been overtaken: what is
@@ -98,7 +112,7 @@ async fn read(client: &Client, secret: &str) -> Result<Option<Version>, Failure>
 /// Stores `new` under a label of its own, which leaves AWSCURRENT where it is, then makes it current in place of `before`
 /// and of nothing else.
 async fn publish(client: &Client, secret: &str, before: Option<&Version>, new: &Version) -> Result<(), Failure> {
-    let label = format!("ostiary-init-{}", new.id);
+    let label = format!("ostiary-{}", new.id);
     let put = client.put_secret_value().secret_id(secret).client_request_token(&new.id).secret_string(&*new.text);
     match put.version_stages(&label).send().await {
         Err(error) if error.code() == Some("ResourceNotFoundException") => return Err(no_secret(secret)),
@@ -178,11 +192,11 @@ fn answer(keys: Option<&KeySet>, now: Timestamp) -> Answer {
             key.algorithm().as_str().to_owned(),
             state.for_people().to_owned(),
             date(key.sign_after),
-            date_or(key.verify_until, "no end planned"),
+            date_or(key.verify_until, "no end yet"),
         ]);
     }
-    let head = &["kid", "alg", "state", "sign after", "verify until"];
-    let none = "no key yet, so nobody can log in: make one with `ostiary keys init`";
+    let head = &["kid", "alg", "state", "signs from", "verifies until"];
+    let none = "no key yet, so nobody can log in: make one with `ostiary keys rotate` or `ostiary keys init`";
     Answer::new(json!({ "keys": json }), Body::Table { head, rows, none })
 }
 

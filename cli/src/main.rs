@@ -55,6 +55,8 @@ async fn run(command: Command, connection: &Connection) -> Result<Answer, Failur
         Command::AccessToken(AccessTokenCommand::List) => access_token::list(connection).await,
         Command::AccessToken(AccessTokenCommand::Delete { which }) => access_token::delete(connection, which).await,
         Command::Keys(KeysCommand::Init { algorithm }) => keys::init(connection, algorithm).await,
+        Command::Keys(KeysCommand::Rotate { no_wait }) => keys::rotate(connection, !no_wait).await,
+        Command::Keys(KeysCommand::Retire { kids, yes }) => keys::retire(connection, &kids, yes).await,
         Command::Keys(KeysCommand::Show) => keys::show(connection).await,
     }
 }

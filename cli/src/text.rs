@@ -56,6 +56,13 @@ pub fn algorithm(text: &str) -> Result<Algorithm, Rule> {
     Algorithm::parse(text).ok_or("must be RS256, ES256 or EdDSA")
 }
 
+pub fn kid(text: &str) -> Result<String, Rule> {
+    let valid = (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let rule = "must be 1 to 64 letters, digits, '_' and '-', as `ostiary keys show` shows it";
+    if valid { Ok(text.to_owned()) } else { Err(rule) }
+}
+
 pub fn person_name(text: &str) -> Result<String, Rule> {
     line(text, MAX_NAME_CHARS).ok_or("must be 1 to 128 characters without control characters")
 }

@@ -135,10 +135,11 @@ impl Cloud {
     pub fn start(template: &Template, folder: Option<Folder>) -> Result<Self, Error> {
         let template = template.clone();
         let environment = function_environment(&template)?;
-        let (tables, initial) = (template.tables()?, template.secrets()?);
+        let (tables, initial, rotations) = (template.tables()?, template.secrets()?, template.rotations()?);
         let path = folder.as_ref().map(|folder| folder.path().to_owned());
         let background = Background::start()?;
-        let (engine, secrets) = background.run(async move { serve(path.as_deref(), &tables, &initial).await })??;
+        let serving = async move { serve(path.as_deref(), &tables, &initial, rotations).await };
+        let (engine, secrets) = background.run(serving)??;
         let mut cloud = Self { template, environment, engine, secrets, background, folder };
         cloud.environment.extend(cloud.aws_environment());
         Ok(cloud)
@@ -154,6 +155,11 @@ impl Cloud {
     #[must_use]
     pub fn secrets_url(&self) -> String {
         self.secrets.url()
+    }
+
+    /// Says where the functions answer, so that Secrets Manager can call the one that rotates a secret.
+    pub fn functions_at(&self, url: &str) {
+        self.secrets.functions_at(url);
     }
 
     /// The template it was made from.
@@ -263,9 +269,10 @@ async fn serve(
     folder: Option<&Path>,
     tables: &[template::Table],
     initial: &[template::Secret],
+    rotations: Vec<template::Rotation>,
 ) -> Result<(dynamodb::Engine, secrets::Server), Error> {
     let engine = dynamodb::Engine::start(folder.map(|folder| folder.join("dynamodb.sqlite")).as_deref()).await?;
-    let secrets = secrets::Server::start(folder.map(|folder| folder.join("secrets.json"))).await?;
+    let secrets = secrets::Server::start(folder.map(|folder| folder.join("secrets.json")), rotations).await?;
     dynamodb::create_tables(&dynamodb::client(&engine.url()), tables).await?;
     secrets::create_secrets(&secrets::client(&secrets.url()), initial).await?;
     Ok((engine, secrets))

@@ -1,13 +1,17 @@
 //! Secrets Manager: the mock service behind a loopback port, its state in a file that survives restarts.
 //!
-//! A change is answered only after it is on the disk, so what a client was told is never lost.
+//! A change is answered only after it is on the disk, so what a client was told is never lost. Where AWS is stricter than
+//! the mock, and a client could rely on it, `rules` goes before it.
+
+mod rules;
+mod steps;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as Lock, PoisonError};
 
 use aws_credential_types::Credentials;
 use aws_sdk_secretsmanager::Client;
@@ -20,14 +24,17 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
+use shared::clock::{Clock as _, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 use winterbaume_core::{MockRequest, MockResponse, MockService as _, StateViewError, StatefulService as _};
 use winterbaume_secretsmanager::{SecretsManagerService, SecretsmanagerStateView};
 
-use crate::template::Secret;
+use crate::template::{Rotation, Secret};
 use crate::{ACCOUNT_ID, CREDENTIAL, REGION};
+
+use self::rules::Reply;
 
 /// More than AWS takes: a secret's value is at most 64 KiB.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -71,18 +78,28 @@ pub enum Error {
 #[derive(Debug)]
 pub(crate) struct Server {
     address: SocketAddr,
+    shared: Arc<Shared>,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 struct Shared {
     service: SecretsManagerService,
+    rotations: Vec<Rotation>,
+    /// Where the functions answer, once they do.
+    front: Lock<Option<String>>,
     /// Where the state is kept. The lock makes a change and its saving one step.
     file: Mutex<Option<PathBuf>>,
 }
 
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("rotations", &self.rotations).finish_non_exhaustive()
+    }
+}
+
 impl Server {
     /// Restores the state (if there is a `file`) and serves it on a free port. Call it on a runtime.
-    pub(crate) async fn start(file: Option<PathBuf>) -> Result<Self, Error> {
+    pub(crate) async fn start(file: Option<PathBuf>, rotations: Vec<Rotation>) -> Result<Self, Error> {
         let service = SecretsManagerService::new();
         if let Some(file) = &file
             && let Some(state) = load(file)?
@@ -92,10 +109,11 @@ impl Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(Error::Listen)?;
         let address = listener.local_addr().map_err(Error::Listen)?;
         let (stop, stopped) = oneshot::channel::<()>();
+        let shared = Arc::new(Shared { service, rotations, front: Lock::default(), file: Mutex::new(file) });
         let app = Router::new()
             .route("/", post(answer))
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-            .with_state(Arc::new(Shared { service, file: Mutex::new(file) }));
+            .with_state(Arc::clone(&shared));
         let task = tokio::spawn(async move {
             let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
                 let _ = stopped.await;
@@ -104,11 +122,16 @@ impl Server {
                 eprintln!("secrets: {error}");
             }
         });
-        Ok(Self { address, running: Some((stop, task)) })
+        Ok(Self { address, shared, running: Some((stop, task)) })
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Says where the functions answer. Until then a rotation begins, and nobody does its steps.
+    pub(crate) fn functions_at(&self, url: &str) {
+        *self.shared.front.lock().unwrap_or_else(PoisonError::into_inner) = Some(url.to_owned());
     }
 
     /// Takes no more requests. The handle ends with the last one that is under way.
@@ -120,39 +143,97 @@ impl Server {
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    let changes = headers
+    let operation = headers
         .get("x-amz-target")
         .and_then(|target| target.to_str().ok())
         .and_then(|target| target.rsplit('.').next())
-        .is_none_or(changes_state);
+        .unwrap_or_default()
+        .to_owned();
     // The service reads the region from the host name that a client of AWS itself would use.
     let uri = format!("https://secretsmanager.{REGION}.amazonaws.com/");
     let request = MockRequest { method: "POST".to_owned(), uri, headers, body };
-    let answer = match if changes { change(&shared, request).await } else { Ok(shared.service.handle(request).await) } {
+    let answer = if changes_state(&operation) {
+        change(&shared, &operation, request).await
+    } else {
+        Ok(read(&shared, &operation, request).await)
+    };
+    match answer {
         Ok(answer) => answer,
         Err(error) => {
             eprintln!("secrets: {}", crate::chain(&error));
-            let kind = [(header::CONTENT_TYPE, "application/x-amz-json-1.1")];
-            let body = r#"{"__type":"InternalServiceError","Message":"the state can't be saved"}"#;
-            return (StatusCode::INTERNAL_SERVER_ERROR, kind, body).into_response();
+            json_response(500, r#"{"__type":"InternalServiceError","Message":"the state can't be saved"}"#.to_owned())
         }
-    };
+    }
+}
+
+fn response(answer: MockResponse) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, answer.headers, answer.body).into_response()
 }
 
-async fn change(shared: &Shared, request: MockRequest) -> Result<MockResponse, Error> {
+fn json_response(status: u16, body: String) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], body).into_response()
+}
+
+fn reply(reply: &Reply) -> Response {
+    json_response(reply.status, reply.body.to_string())
+}
+
+async fn read(shared: &Shared, operation: &str, request: MockRequest) -> Response {
+    let answer = shared.service.handle(request).await;
+    let empty = (operation == "GetSecretValue").then(|| serde_json::from_slice(&answer.body).ok()).flatten();
+    match empty.as_ref().and_then(rules::get) {
+        Some(refusal) => reply(&refusal),
+        None => response(answer),
+    }
+}
+
+async fn change(shared: &Arc<Shared>, operation: &str, request: MockRequest) -> Result<Response, Error> {
     let file = shared.file.lock().await;
     let before = shared.service.snapshot(ACCOUNT_ID, REGION).await;
+    // What is no JSON is refused by the service itself.
+    let asked = serde_json::from_slice(&request.body).unwrap_or_default();
+    let refusal = match operation {
+        "PutSecretValue" => rules::put(&before, &asked),
+        "UpdateSecretVersionStage" => rules::move_stage(&before, &asked),
+        "RotateSecret" => return rotate(shared, file.as_deref(), before, &asked).await,
+        _ => None,
+    };
+    if let Some(refusal) = refusal {
+        return Ok(reply(&refusal));
+    }
     let answer = shared.service.handle(request).await;
     let mut state = shared.service.snapshot(ACCOUNT_ID, REGION).await;
     if correct_previous(&before, &mut state) {
         shared.service.restore(ACCOUNT_ID, REGION, state.clone()).await?;
     }
-    if let Some(file) = file.as_ref() {
+    if let Some(file) = file.as_deref() {
         save(file, &state)?;
     }
-    Ok(answer)
+    Ok(response(answer))
+}
+
+async fn rotate(
+    shared: &Arc<Shared>,
+    file: Option<&Path>,
+    mut state: SecretsmanagerStateView,
+    asked: &serde_json::Value,
+) -> Result<Response, Error> {
+    let rotation = |secret: &str| shared.rotations.iter().find(|rotation| rotation.secret == secret);
+    let now = format!("{}Z", SystemClock.now().as_zoneless());
+    let (answer, steps) = rules::rotate(&mut state, asked, |secret| rotation(secret).is_some(), &now);
+    shared.service.restore(ACCOUNT_ID, REGION, state.clone()).await?;
+    if let Some(file) = file {
+        save(file, &state)?;
+    }
+    if let Some((secret, token)) = steps
+        && let Some(binary) = rotation(&secret).map(|rotation| rotation.binary.clone())
+        && let Some(front) = shared.front.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    {
+        tokio::task::spawn_blocking(move || steps::run(&front, &binary, &secret, &token));
+    }
+    Ok(reply(&answer))
 }
 
 /// A new current version makes the one before it AWSPREVIOUS; the service forgets to take that label from the one

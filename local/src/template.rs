@@ -126,6 +126,15 @@ pub struct Function {
     pub routes: Vec<Route>,
 }
 
+/// An `AWS::SecretsManager::RotationSchedule`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotation {
+    /// The secret's name.
+    pub secret: String,
+    /// The binary of the function that rotates it.
+    pub binary: String,
+}
+
 /// A route of the HTTP API.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route {
@@ -194,6 +203,27 @@ impl Template {
             })
             .collect::<Result<_, Problem>>()
             .map_err(|problem| self.error(problem))
+    }
+
+    /// Which function rotates which secret.
+    pub fn rotations(&self) -> Result<Vec<Rotation>, Error> {
+        let scope = self.scope()?;
+        let functions = self.functions()?;
+        let rotation = |resource: Element<'_>| {
+            let properties = resource.get("Properties")?;
+            let secret = scope.resolve(&properties.get("SecretId")?)?.into_text()?;
+            let arn = scope.resolve(&properties.get("RotationLambdaARN")?)?.into_text()?;
+            let function = functions.iter().find(|function| function_arn(&function.logical_id) == arn);
+            let function = function.ok_or_else(|| properties.problem("names no function of this template"))?;
+            Ok(Rotation { secret, binary: function.binary.clone() })
+        };
+        let mut rotations = Vec::new();
+        for (_, resource) in self.resources_of_type("AWS::SecretsManager::RotationSchedule")? {
+            if scope.makes(&resource).map_err(|problem| self.error(problem))? {
+                rotations.push(rotation(resource).map_err(|problem| self.error(problem))?);
+            }
+        }
+        Ok(rotations)
     }
 
     /// Every function, in the template's order.
@@ -265,6 +295,10 @@ impl Template {
     fn error(&self, problem: Problem) -> Error {
         Error::Element { path: self.path.clone(), element: problem.element, problem: problem.text }
     }
+}
+
+fn function_arn(logical_id: &str) -> String {
+    format!("arn:aws:lambda:{}:{}:function:{logical_id}", crate::REGION, crate::ACCOUNT_ID)
 }
 
 /// What is wrong with which element, before the file's name is known.

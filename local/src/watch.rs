@@ -207,6 +207,7 @@ impl Server {
             let template = |name: &str| function_command(name, &folder, port, cloud, options);
             server.workers = Some(Workers::start(names.collect(), server.group.id(), &server.url(), template)?);
         }
+        cloud.functions_at(&server.url());
         Ok(server)
     }
 

@@ -47,6 +47,8 @@ fn an_outage_is_told_as_one_by_every_command() {
         &["access-token", "list"],
         &["access-token", "delete", "x"],
         &["keys", "init"],
+        &["keys", "rotate"],
+        &["keys", "retire", "--yes", "kid"],
         &["keys", "show"],
     ] {
         let error = tool.json(arguments).error(3);

@@ -35,6 +35,11 @@ impl<'a> Scope<'a> {
         Ok(Resolved { element: element.path().to_owned(), value })
     }
 
+    /// Whether the resource is made: its `Condition`, if it has one, holds.
+    pub(super) fn makes(&self, resource: &Element<'a>) -> Result<bool, Problem> {
+        resource.find("Condition").map_or(Ok(true), |condition| self.truth("Condition", &condition, 0))
+    }
+
     /// `None` is `AWS::NoValue`: the property is as if it weren't there.
     fn value(&self, element: &Element<'a>, depth: usize) -> Result<Option<Json>, Problem> {
         if depth > MAX_DEPTH {
@@ -118,6 +123,7 @@ impl<'a> Scope<'a> {
         let kind = self.resources.get(&resource).ok_or_else(|| argument.problem(unknown(&resource)))?;
         match (kind.as_str(), attribute.as_str()) {
             ("AWS::DynamoDB::Table", "Arn") => Ok(format!("arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{resource}")),
+            ("AWS::Serverless::Function", "Arn") => Ok(super::function_arn(&resource)),
             _ => Err(argument.problem(format!("asks {kind} for {attribute}, which the local cloud doesn't know"))),
         }
     }

@@ -177,5 +177,11 @@ fn the_projects_own_template_is_understood() {
     let names: Vec<_> = template.tables().unwrap().into_iter().map(|table| table.name).collect();
     assert_eq!(names, ["CredentialsTable", "UsersTable", "TicketsTable", "AuthHeadersTable", "ApplicationsTable"]);
     let functions = template.functions().unwrap();
-    assert!(functions.iter().all(|function| !function.routes.is_empty() && !function.environment.is_empty()));
+    assert!(functions.iter().all(|function| !function.environment.is_empty()));
+    let rotations = template.rotations().unwrap();
+    assert_eq!(rotations.len(), 1);
+    assert_eq!((rotations[0].secret.as_str(), rotations[0].binary.as_str()), ("KeysetSecret", "rotate-signing-keys"));
+    let mut never = issuer();
+    never.insert("KeyRotationDays".to_owned(), "0".to_owned());
+    assert_eq!(Template::read(&crate::template_path(), &never).unwrap().rotations().unwrap(), []);
 }
