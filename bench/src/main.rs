@@ -111,7 +111,7 @@ async fn run(arguments: &Arguments) -> Result<(), Error> {
     let progress = Progress::on_stderr();
     let (stack, cheap) = (Stack::start(&[]).await?, Stack::start(CHEAPEST_HASH).await?);
     let mut wanted = stack.functions()?;
-    wanted.retain(|function| names.contains(&function.binary.as_str()));
+    wanted.retain(|function| names.iter().any(|name| plan::function(name) == function.binary));
     functions::build(&wanted, Profile::Release, progress)?;
     let amount = Amount { starts: arguments.starts, invocations: arguments.invocations };
     let machine = machine::describe();
@@ -128,10 +128,15 @@ async fn run(arguments: &Arguments) -> Result<(), Error> {
     Ok(())
 }
 
+/// The events to measure: those of the functions that were asked for, or all.
 fn names(asked: &[String]) -> Result<Vec<&'static str>, Error> {
-    let known = |name: &String| ROUTES.iter().map(|route| route.name).find(|known| known == name);
+    let all = || ROUTES.iter().map(|route| route.name).chain(plan::MORE.iter().copied());
     if asked.is_empty() {
-        return Ok(ROUTES.iter().map(|route| route.name).collect());
+        return Ok(all().collect());
     }
-    asked.iter().map(|name| known(name).ok_or_else(|| Error::UnknownFunction(name.clone()))).collect()
+    let unknown = asked.iter().find(|name| !all().any(|known| plan::function(known) == **name));
+    match unknown {
+        Some(name) => Err(Error::UnknownFunction(name.clone())),
+        None => Ok(all().filter(|known| asked.iter().any(|name| plan::function(known) == *name)).collect()),
+    }
 }

@@ -92,7 +92,7 @@ pub async fn all(
             let message = format!("{name}, start {} of {}", start + 1, amount.starts);
             step.reached(u64::from(start), u64::from(amount.starts), &message);
             let series = measured.entry(name).or_default();
-            series.binary = binaries.join(name);
+            series.binary = binaries.join(plan::function(name));
             one_start(stack, name, amount, &hasher, series).await?;
             if Plan::of(name).hashes {
                 without_hash(cheap, name, amount, series).await?;

@@ -81,7 +81,7 @@ impl Process {
         Ok((process, asked - started))
     }
 
-    /// Hands it an event and tells how long the answer took, which must be 200.
+    /// Hands it an event and tells how long the answer took, which must be 200 or, of the authorizer, a yes.
     pub async fn invoke(&mut self, event: String) -> Result<Duration, Error> {
         let Some(reply) = self.next.take() else { return Err(self.silent("ask for an event")) };
         let sent = Instant::now();
@@ -89,9 +89,10 @@ impl Process {
         let Arrival::Answer { at, document } = self.arrival("answer").await? else {
             return Err(self.silent("answer"));
         };
-        let status =
-            serde_json::from_slice::<Value>(&document).ok().and_then(|value| value.get("statusCode")?.as_u64());
-        if status != Some(200) {
+        let answer = serde_json::from_slice::<Value>(&document).unwrap_or_default();
+        let good = answer.get("statusCode").is_some_and(|status| *status == 200)
+            || answer.get("isAuthorized").is_some_and(|allowed| *allowed == true);
+        if !good {
             let answer = String::from_utf8_lossy(&document).into_owned();
             return Err(Error::Answer { function: self.function.to_owned(), answer });
         }

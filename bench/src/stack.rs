@@ -14,6 +14,7 @@ use shared::config::Config;
 use shared::jwt;
 use shared::keyring::Keyring;
 use shared::random::SystemRandom;
+use shared::source::Source;
 use shared::store::dynamo::DynamoStore;
 use shared::store::{Administration as _, Creation, NewUser, Store as _, Write};
 use shared::tenant::TenantName;
@@ -90,12 +91,15 @@ impl Stack {
         let now = SystemClock.now();
         let lifetimes = self.config.lifetimes;
         let limits = Limits { idle: None, absolute: lifetimes.login_jwt };
-        let (login, _) = Ticket::issue(&user, Origin::Login, limits, now, &SystemRandom);
+        let (login, _) = Ticket::issue(&user, Origin::Login, limits, Source::default(), now, &SystemRandom);
         let (party, expires) = (&self.config.party, login.expires);
         let jwt = jwt::mint(&self.keyring, party, &user, &login, now, expires, &SystemRandom).await?;
-        let (ticket, ticket_id) = Ticket::issue(&user, Origin::Ticket, lifetimes.ticket, now, &SystemRandom);
+        let (ticket, ticket_id) =
+            Ticket::issue(&user, Origin::Ticket, lifetimes.ticket, Source::default(), now, &SystemRandom);
         let choices = Choices { name: "measured".to_owned(), expires: None, scopes: Vec::new() };
-        let (header, auth_header) = AuthHeader::issue(&user, choices, now, &SystemRandom);
+        let (mut header, auth_header) = AuthHeader::issue(&user, choices, now, &SystemRandom);
+        // Used a moment ago, so that the measured use is not the one in five minutes that is noted.
+        header.last_used = Some(now);
         let written = [
             self.store.create_ticket(&login).await?,
             self.store.create_ticket(&ticket).await?,
@@ -106,7 +110,7 @@ impl Stack {
         }
         Ok(BTreeMap::from([
             ("password", self.demo.password.clone()),
-            ("jwt", jwt.expose_secret().to_owned()),
+            ("jwt", jwt.jwt.expose_secret().to_owned()),
             ("ticketId", ticket_id.expose_secret().to_owned()),
             ("accessTokenId", self.demo.access_token_id.clone()),
             ("profileId", user.id.as_str().to_owned()),

@@ -26,13 +26,18 @@ pub fn operation(route: &Route) -> &'static Value {
 
 /// Whether a value is as the schema says.
 pub fn fits(schema: &Value, value: &Value) -> Result<(), String> {
-    let schema = schema.as_object().ok_or("no schema")?;
-    for (keyword, rule) in schema {
+    let schema = whole(schema)?;
+    for (keyword, rule) in &schema {
         match keyword.as_str() {
             "$ref" => fits(target(rule)?, value)?,
             "type" if !is_of(rule, value) => return Err(format!("{value} is not of type {rule}")),
-            "type" | "description" | "format" | "additionalProperties" | "propertyNames" => {}
-            "properties" => members(schema, rule, value)?,
+            "const" if rule != value => return Err(format!("{value} is not {rule}")),
+            "enum" if !rule.as_array().is_some_and(|values| values.contains(value)) => {
+                return Err(format!("{value} is none of {rule}"));
+            }
+            "type" | "const" | "enum" | "description" | "format" | "additionalProperties" | "propertyNames" => {}
+            "properties" => members(&schema, rule, value)?,
+            "anyOf" => any(rule, value)?,
             "required" => {
                 let missing = rule.as_array().into_iter().flatten().find(|name| value.get(text(name)).is_none());
                 missing.map_or(Ok(()), |name| Err(format!("{name} is missing")))?;
@@ -43,6 +48,40 @@ pub fn fits(schema: &Value, value: &Value) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn any(rules: &Value, value: &Value) -> Result<(), String> {
+    let mut flaws = Vec::new();
+    for rule in rules.as_array().into_iter().flatten() {
+        match fits(rule, value) {
+            Ok(()) => return Ok(()),
+            Err(flaw) => flaws.push(flaw),
+        }
+    }
+    Err(format!("none fits: {}", flaws.join("; ")))
+}
+
+/// A schema with the parts of its `allOf` merged into it, since none of the parts knows the others' members.
+fn whole(schema: &Value) -> Result<Map<String, Value>, String> {
+    let mut whole = schema.as_object().ok_or("no schema")?.clone();
+    let Some(Value::Array(parts)) = whole.remove("allOf") else { return Ok(whole) };
+    for part in &parts {
+        let part = match part.get("$ref") {
+            Some(reference) => self::whole(target(reference)?)?,
+            None => self::whole(part)?,
+        };
+        for (keyword, rule) in part {
+            match (whole.get_mut(&keyword), rule) {
+                (Some(Value::Object(members)), Value::Object(more)) => members.extend(more),
+                (Some(Value::Array(items)), Value::Array(more)) => items.extend(more),
+                (Some(_), _) if keyword == "description" => {}
+                (Some(old), rule) if *old != rule => return Err(format!("the parts of allOf disagree on {keyword}")),
+                (Some(_), _) => {}
+                (None, rule) => drop(whole.insert(keyword, rule)),
+            }
+        }
+    }
+    Ok(whole)
 }
 
 fn text(value: &Value) -> &str {

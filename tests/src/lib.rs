@@ -6,6 +6,7 @@
 
 pub mod call;
 pub mod document;
+pub mod paced;
 pub mod random;
 pub mod shape;
 pub mod world;

@@ -10,11 +10,17 @@ use crate::document;
 #[must_use]
 pub fn statuses(route: &Route) -> &'static [u16] {
     match route.name {
-        "user-login" | "authheader-add" | "authheader-delete" | "ticket-authenticate" => {
-            &[200, 400, 401, 403, 404, 413, 415]
-        }
+        "user-login"
+        | "authheader-add"
+        | "authheader-delete"
+        | "authheader-rotate"
+        | "ticket-authenticate"
+        | "user-sessions-revoke"
+        | "oauth2-revoke" => &[200, 400, 401, 403, 404, 413, 415],
+        "oauth2-introspect" => &[200, 400, 401, 404, 413, 415],
+        "authheader-report-leaked" => &[200, 400, 404, 413, 415],
         "ticket-get" | "ticket-invalidate" | "profile-authenticate" => &[200, 400, 403, 404, 413, 415],
-        "authheader-list" => &[200, 400, 401, 403, 404, 413],
+        "authheader-list" | "user-renew" | "user-token" | "user-sessions" => &[200, 400, 401, 403, 404, 413],
         "user-logout" | "test-secure" => &[200, 400, 401, 404, 413],
         _ => &[200, 400, 404, 413],
     }
@@ -36,7 +42,7 @@ pub fn check(route: &Route, id: &str, response: &Response) -> Result<(), String>
     if status == 503 && header("retry-after")?.parse::<u32>().is_err() {
         return Err("retry-after is no number of seconds".to_owned());
     }
-    if status == 200 && route.name == "ticket-invalidate" {
+    if status == 200 && matches!(route.name, "ticket-invalidate" | "oauth2-revoke") {
         let empty = response.body().is_empty() && header("content-type")?.starts_with("text/plain");
         return if empty { Ok(()) } else { Err("the body is not empty".to_owned()) };
     }
@@ -80,24 +86,26 @@ fn failure(family: Family, body: &Value) -> Result<(), String> {
 
 fn success(route: &Route, body: &Value) -> Result<(), String> {
     match route.name {
-        "user-login" => exactly(
+        "user-login" | "user-token" => exactly(body, LOGIN),
+        "user-renew" => exactly(body, &[LOGIN, &["access_token", "expires_in", "token_type"]].concat()),
+        "user-sessions" => {
+            let needed = ["id", "family", "created", "lastUsed", "expires", "current"];
+            let listed = body.as_array().ok_or("no array")?;
+            listed.iter().try_for_each(|session| within(session, &needed, &["network", "userAgent"]))
+        }
+        "oauth2-introspect" if body["active"] == false => exactly(body, &["active"]),
+        "oauth2-introspect" => within(
             body,
-            &[
-                "Id",
-                "Created",
-                "Username",
-                "Email",
-                "Firstname",
-                "Lastname",
-                "Token",
-                "PasswordExpiration",
-                "Active",
-                "Authorizations",
-                "Properties",
-            ],
+            &["active", "credential", "sub", "username", "tenant", "roles", "iat", "iss"],
+            &["scope", "exp", "aud", "jti", "token_type"],
         ),
-        "user-logout" | "authheader-delete" | "test-secure" | "test-unsecure" => exactly(body, &["message"]),
-        "authheader-add" => exactly(body, &["id", "name", "token", "created"]),
+        "user-logout"
+        | "authheader-delete"
+        | "authheader-report-leaked"
+        | "user-sessions-revoke"
+        | "test-secure"
+        | "test-unsecure" => exactly(body, &["message"]),
+        "authheader-add" | "authheader-rotate" => exactly(body, &["id", "name", "token", "created"]),
         "authheader-list" => {
             let listed = body.as_array().ok_or("no array")?;
             listed.iter().try_for_each(|header| {
@@ -116,6 +124,21 @@ fn success(route: &Route, body: &Value) -> Result<(), String> {
         other => Err(format!("tests/src/shape.rs knows no success of {other}")),
     }
 }
+
+/// The members of a login object.
+const LOGIN: &[&str] = &[
+    "Id",
+    "Created",
+    "Username",
+    "Email",
+    "Firstname",
+    "Lastname",
+    "Token",
+    "PasswordExpiration",
+    "Active",
+    "Authorizations",
+    "Properties",
+];
 
 fn exactly(body: &Value, members: &[&str]) -> Result<(), String> {
     within(body, members, &[])

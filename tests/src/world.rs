@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 use shared::access_token::{AccessToken, Action, TenantPermission};
 use shared::api::ROUTES;
 use shared::authorize::Verifier;
-use shared::clock::{Clock as _, Timestamp};
+use shared::clock::{Clock, Timestamp};
 use shared::gateway::{Endpoint, Event, Response, handle};
 use shared::keyring::{Algorithm, KeySet, Keyring};
 use shared::password::Phc;
+use shared::renewal::Renewer;
 use shared::secret::Password;
 use shared::store::memory::MemoryStore;
-use shared::store::{Administration as _, Creation, LoginName, NewUser, Write};
+use shared::store::{Administration as _, Creation, LoginName, NewUser, Store, Write};
 use shared::tenant::{Tenant, TenantName};
 use shared::testing::Stack;
 use shared::user::{Email, User, UserId, UserName};
@@ -147,7 +148,7 @@ impl World {
         stack.store.edit_credential(&expired.login_name(), |credential| credential.password_expires = Some(now));
         let applications = founder.applications().await;
         let _founding = stack.store.take_calls();
-        let endpoints = endpoints(&stack);
+        let endpoints = endpoints(&stack, stack.store.clone(), Arc::new(stack.clock.clone()));
         Self { stack, demo, admin, other, other_admin, disabled, passwordless, expired, applications, endpoints }
     }
 
@@ -296,19 +297,32 @@ fn wired<E: Endpoint>(endpoint: E) -> (&'static str, Handler) {
 }
 
 /// Every endpoint, wired as its `main` does; one of [`ROUTES`] that is missing here fails every test.
-fn endpoints(stack: &Stack) -> BTreeMap<&'static str, Handler> {
-    let Stack { store, keyring, random, config, .. } = stack.clone();
-    let clock = Arc::new(stack.clock.clone());
-    let verifier = || verifier(stack);
+fn endpoints<S: Store>(stack: &Stack, store: S, clock: Arc<dyn Clock>) -> BTreeMap<&'static str, Handler> {
+    let Stack { keyring, random, config, .. } = stack.clone();
+    let verifier = || Verifier {
+        store: store.clone(),
+        keyring: keyring.clone(),
+        party: config.party.clone(),
+        clock: clock.clone(),
+    };
     let login = user_login::UserLogin::new(store.clone(), keyring.clone(), clock.clone(), random.clone(), &config);
     let ticket = ticket_authenticate::TicketAuthenticate::new(store.clone(), clock.clone(), random.clone(), &config);
     let lifetimes = config.lifetimes;
+    let renewer = || Renewer { verifier: verifier(), random: random.clone(), longest: lifetimes.login_max };
     let wired = BTreeMap::from([
         wired(login.expect("a cost")),
+        wired(user_renew::UserRenew { renewer: renewer(), lifetime: lifetimes.login_jwt }),
+        wired(user_token::UserToken { renewer: renewer() }),
+        wired(user_sessions::UserSessions { verifier: verifier() }),
+        wired(user_sessions_revoke::UserSessionsRevoke { verifier: verifier() }),
         wired(user_logout::UserLogout { verifier: verifier() }),
         wired(authheader_add::AuthHeaderAdd { verifier: verifier(), random: random.clone() }),
         wired(authheader_list::AuthHeaderList { verifier: verifier() }),
         wired(authheader_delete::AuthHeaderDelete { verifier: verifier() }),
+        wired(authheader_rotate::AuthHeaderRotate { verifier: verifier(), random: random.clone() }),
+        wired(authheader_report_leaked::AuthHeaderReportLeaked { store: store.clone() }),
+        wired(oauth2_introspect::Oauth2Introspect { verifier: verifier() }),
+        wired(oauth2_revoke::Oauth2Revoke { verifier: verifier() }),
         wired(test_secure::TestSecure { verifier: verifier() }),
         wired(test_unsecure::TestUnsecure),
         wired(ticket.expect("a cost")),
@@ -321,7 +335,7 @@ fn endpoints(stack: &Stack) -> BTreeMap<&'static str, Handler> {
             party: config.party.clone(),
             clock: clock.clone(),
         }),
-        wired(health::Health { store, keyring, clock }),
+        wired(health::Health { store, keyring: keyring.clone(), clock }),
     ]);
     let missing: Vec<_> = ROUTES.iter().filter(|route| !wired.contains_key(route.name)).collect();
     assert!(missing.is_empty() && wired.len() == ROUTES.len(), "tests/src/world.rs wires no endpoint for {missing:?}");
@@ -344,6 +358,11 @@ impl World {
     /// Starts every endpoint anew, as a new Lambda environment would.
     pub fn restart(&mut self) {
         self.stack.keyring = Arc::new(Keyring::new(self.stack.keys.clone(), Arc::new(self.stack.clock.clone())));
-        self.endpoints = endpoints(&self.stack);
+        self.endpoints = endpoints(&self.stack, self.stack.store.clone(), Arc::new(self.stack.clock.clone()));
+    }
+
+    /// Puts every endpoint over another store and another clock: for races.
+    pub fn rewire<S: Store>(&mut self, store: S, clock: Arc<dyn Clock>) {
+        self.endpoints = endpoints(&self.stack, store, clock);
     }
 }

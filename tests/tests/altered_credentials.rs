@@ -2,7 +2,7 @@
 //! one character, insertions of one character everywhere. None of more than 100,000 is accepted.
 
 use shared::keyring::Algorithm;
-use tests::{Call, World};
+use tests::{Call, World, escaped};
 
 /// What is inserted: all of base64's and base62's characters, their neighbours, and what separates parts.
 const INSERTED: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=.%";
@@ -45,11 +45,37 @@ async fn refused(world: &World, good: &str, inserted: &str, statuses: &[u16], ca
     all.len()
 }
 
+/// How many alterations there were; an application's servers were told of every one that it is not good, and no more.
+async fn inactive(world: &World, good: &str) -> usize {
+    let call = |text: &str| {
+        Call::to("oauth2-introspect").form(&[("token", &escaped(text))]).header("x-api-key", &world.applications.full)
+    };
+    // Nothing at all counts as a parameter that was left out.
+    let mut all = alterations(good, INSERTED);
+    all.retain(|text| !text.is_empty());
+    for text in &all {
+        let response = world.send(&call(text)).await;
+        let told = (response.status(), response.body());
+        assert_eq!(told, (200, r#"{"active":false}"#), "{text}, altered from {good}");
+    }
+    let response = world.send(&call(good)).await;
+    assert!(response.body().starts_with(r#"{"active":true,"#), "the unaltered credential: {}", response.body());
+    all.len()
+}
+
 async fn altered_jwts(algorithm: Algorithm) -> usize {
     let world = World::signing(algorithm).await;
     let jwt = world.jwt(&world.demo).await;
     let bearer = |jwt: &str| Call::to("test-secure").bearer(jwt);
     refused(&world, &jwt, INSERTED, &[400, 401], bearer).await
+}
+
+async fn altered_jwts_elsewhere() -> usize {
+    let world = World::new().await;
+    let jwt = world.jwt(&world.demo).await;
+    let told = inactive(&world, &jwt).await;
+    let renew = |jwt: &str| Call::to("user-renew").bearer(jwt);
+    told + refused(&world, &jwt, INSERTED, &[400, 401], renew).await
 }
 
 async fn altered_tickets_and_auth_headers() -> usize {
@@ -60,14 +86,17 @@ async fn altered_tickets_and_auth_headers() -> usize {
     let ticket = world.ticket(&world.demo).await;
     let token = world.applications.full.clone();
     let by_ticket = move |text: &str| Call::to("ticket-get").id(text).header("x-api-key", &token);
-    headers + refused(&world, &ticket, INSERTED, &[404], by_ticket).await
+    let tickets = refused(&world, &ticket, INSERTED, &[404], by_ticket).await;
+    headers + tickets + inactive(&world, &header).await + inactive(&world, &ticket).await
 }
 
 async fn altered_access_tokens() -> usize {
     let world = World::new().await;
     let ticket = world.ticket(&world.demo).await;
     let by_token = |text: &str| Call::to("ticket-get").id(&ticket).header("x-access-token-id", text);
-    refused(&world, &world.applications.full, INSERTED, &[400, 403], by_token).await
+    let tokens = refused(&world, &world.applications.full, INSERTED, &[400, 403], by_token).await;
+    let client = |text: &str| Call::to("oauth2-introspect").form(&[("token", "x")]).bearer(text);
+    tokens + refused(&world, &world.applications.full, INSERTED, &[400, 401], client).await
 }
 
 /// Runs on a thread of its own, so that all processors take part.
@@ -83,6 +112,7 @@ fn no_alteration_of_a_good_credential_is_accepted() {
         spawn(|| altered_jwts(Algorithm::Rs256)),
         spawn(|| altered_jwts(Algorithm::Es256)),
         spawn(|| altered_jwts(Algorithm::EdDsa)),
+        spawn(altered_jwts_elsewhere),
         spawn(altered_tickets_and_auth_headers),
         spawn(altered_access_tokens),
     ];

@@ -7,10 +7,11 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use shared::keyring::Algorithm;
 use shared::store::{LoginName, Lookup, Store as _};
+use tests::world::member;
 use tests::{Call, World, escaped, hex};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -69,6 +70,7 @@ fn leak<'a>(log: &str, secrets: &'a [String]) -> Option<(&'a str, String)> {
 
 /// What must not be in a log: what people know, what was issued, and what is stored of it.
 async fn secrets(world: &World) -> Vec<String> {
+    let successors = successors(world).await;
     let jwt = world.jwt(&world.demo).await;
     let mut secrets = vec![
         world.demo.password.clone(),
@@ -90,7 +92,36 @@ async fn secrets(world: &World) -> Vec<String> {
     let wanted = Lookup { credential: Some(LoginName::typed("demo", "demo")), ..Lookup::default() };
     let phc = world.stack.store.lookup(wanted).await.unwrap().credential.unwrap().phc.unwrap();
     secrets.extend(phc.expose_secret().rsplit('$').take(2).map(str::to_owned));
+    secrets.extend(successors);
     secrets
+}
+
+/// What takes the place of something else, and the digest of a ticket that lives, which a JWT names.
+async fn successors(world: &World) -> Vec<String> {
+    let jwt = world.jwt(&world.demo).await;
+    let renewed = member(&world.send(&Call::to("user-renew").bearer(&jwt)).await, "access_token");
+    let chosen = member(&world.send(&Call::to("user-token").bearer(&renewed).query("d=1")).await, "Token");
+    let rotation = json!({ "text": world.auth_header(&chosen).await, "overlap": 60 });
+    let rotated = member(&world.send(&Call::to("authheader-rotate").bearer(&chosen).json(&rotation)).await, "token");
+    let ticket = world.ticket(&world.demo).await;
+    let judged = |name: &str, token: &str| {
+        Call::to(name).header("x-api-key", &world.applications.full).form(&[("token", token)])
+    };
+    for call in [
+        judged("oauth2-introspect", &chosen),
+        judged("oauth2-introspect", &rotated),
+        judged("oauth2-introspect", &ticket),
+        judged("oauth2-revoke", &ticket),
+        Call::to("user-sessions").bearer(&chosen),
+        Call::to("user-sessions-revoke").bearer(&chosen).json(&json!({ "all": true, "except_current": true })),
+        Call::to("authheader-report-leaked").json(&json!({ "token": rotated })),
+        Call::to("user-logout").bearer(&chosen),
+    ] {
+        assert_eq!(world.send(&call).await.status(), 200, "{}", call.route().name);
+    }
+    let claims = URL_SAFE_NO_PAD.decode(chosen.split('.').nth(1).unwrap()).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    vec![renewed, chosen, rotated, ticket, claims["sid"].as_str().unwrap().to_owned()]
 }
 
 const WRONG: &str = "Wr0ng-horse-and-battery";
@@ -127,6 +158,12 @@ async fn ask_everything(world: &World, secrets: &[String]) {
                 call.clone().bearer(jwt).json(&json!({ "username": secret, "password": [secret] })),
                 call.clone().bearer(jwt).body("text/plain", secret),
                 call.clone().query(&format!("accessTokenId={secret}&password={secret}&{secret}")),
+                call.clone().bearer(jwt).query(&format!("m={secret}&d={secret}")),
+                call.clone().bearer(jwt).json(&json!({ "id": secret })),
+                call.clone().bearer(jwt).json(&json!({ "text": secret, "overlap": 2_592_000 })),
+                call.clone().json(&json!({ "token": secret, secret: 1 })),
+                call.clone().header("x-api-key", &world.applications.full).form(&[("token", secret)]),
+                call.clone().header("authorization", &format!("Basic {}", STANDARD.encode(format!("full:{secret}")))),
                 call.clone().header(secret, secret),
             ] {
                 // The path's id is there or not; both are answered.
@@ -145,7 +182,14 @@ async fn ask_everything(world: &World, secrets: &[String]) {
         Call::to("ticket-get").id(ticket).header("x-api-key", key),
         Call::to("ticket-invalidate").id(ticket).header("x-api-key", key),
         Call::to("profile-authenticate").id(world.demo.id()).bearer(jwt),
+        Call::to("user-sessions").bearer(jwt),
+        Call::to("oauth2-introspect").header("x-api-key", key).form(&[("token", jwt)]),
+        Call::to("oauth2-introspect").header("x-api-key", key).form(&[("token", header)]),
+        Call::to("oauth2-introspect").header("x-api-key", key).form(&[("token", ticket)]),
+        Call::to("authheader-rotate").bearer(jwt).json(&json!({ "text": header, "overlap": 60 })),
         Call::to("authheader-delete").bearer(jwt).json(&json!({ "text": header })),
+        Call::to("user-renew").bearer(jwt),
+        Call::to("user-token").bearer(jwt).query("m=5"),
         Call::to("user-logout").bearer(jwt),
     ] {
         world.send(&call).await;
@@ -180,7 +224,9 @@ async fn no_secret_is_logged() {
 
         let log = caught.take();
         assert!(log.lines().count() > 1000, "the flows are logged: {} lines", log.lines().count());
-        for expected in ["\"answered\"", "\"refused\"", "a JWT was rejected", "a stored password hash was refused"] {
+        for expected in
+            ["\"audit\"", "\"answered\"", "\"refused\"", "\"no_such_ticket\"", "a stored password hash was refused"]
+        {
             assert!(log.contains(expected), "{expected} is missing: the log is not the functions' one");
         }
         if let Some((secret, form)) = leak(&log, &secrets) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use shared::api::ROUTES;
+use shared::api::{ROUTES, UNROUTED};
 use tests::{document, read, shape, workspace};
 
 /// Name, method and path.
@@ -80,7 +80,8 @@ fn the_template_has_the_same_routes() {
     let mut found = BTreeSet::new();
     for (id, name, function) in functions(&template) {
         assert_eq!(id, pascal_case(name), "the logical id of {name}");
-        for (_, event) in members(&function["Properties"]["Events"]) {
+        // What AWS calls has no event of its own.
+        for (_, event) in function["Properties"]["Events"].as_object().into_iter().flatten() {
             assert_eq!(event["Type"], "HttpApi", "{id}");
             let route = &event["Properties"];
             assert!(found.insert(owned(name, text(&route["Method"]), text(&route["Path"]))), "{id} has a route twice");
@@ -89,9 +90,23 @@ fn the_template_has_the_same_routes() {
     assert_eq!(found, routes());
 }
 
+/// The names of every function: those of the routes, and those that AWS calls.
+fn all_functions() -> BTreeSet<String> {
+    let routed = ROUTES.iter().map(|route| route.name);
+    routed.chain(UNROUTED.iter().map(|function| function.name)).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_function_is_in_the_template() {
+    let template = template();
+    let found: Vec<String> = functions(&template).iter().map(|(_, name, _)| (*name).to_owned()).collect();
+    assert_eq!(found.len(), all_functions().len(), "none is there twice");
+    assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), all_functions());
+}
+
 #[test]
 fn the_folders_packages_and_binaries_have_the_same_names() {
-    let expected: BTreeSet<String> = ROUTES.iter().map(|route| route.name.to_owned()).collect();
+    let expected = all_functions();
     let entries = std::fs::read_dir(workspace().join("functions")).unwrap();
     let folders: BTreeSet<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(folders, expected);
@@ -143,7 +158,7 @@ fn the_events_are_for_the_same_functions() {
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let bases: BTreeSet<String> = names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).collect();
     let (base, cases): (BTreeSet<_>, BTreeSet<_>) = bases.iter().partition(|name| !name.contains('.'));
-    let functions: BTreeSet<String> = ROUTES.iter().map(|route| route.name.to_owned()).collect();
+    let functions = all_functions();
     let base: BTreeSet<String> = base.into_iter().filter(|name| *name != "expected").cloned().collect();
     assert_eq!(base, functions, "each function has its valid event");
     for case in cases {
@@ -172,7 +187,8 @@ fn the_document_knows_every_status_that_an_endpoint_answers() {
         // For a call by another method, which the gateway never passes on, each function has a 404.
         let mut answered: BTreeSet<u16> =
             shape::statuses(route).iter().copied().filter(|status| *status != 404).collect();
-        let own = ["authheader-delete", "ticket-get", "profile-authenticate"];
+        let own =
+            ["authheader-delete", "authheader-rotate", "user-sessions-revoke", "ticket-get", "profile-authenticate"];
         answered.extend(own.contains(&route.name).then_some(404));
         answered.extend([429, 500]);
         answered.extend((route.name != "test-unsecure").then_some(503));
@@ -223,6 +239,15 @@ fn a_value_that_breaks_a_schema_is_noticed() {
     for wrong in [json!({}), json!({ "message": 1 }), json!([]), json!({ "message": "Hi", "more": 1 }), json!(null)] {
         assert!(document::fits(&message, &wrong).is_err(), "{wrong}");
     }
+    let response = &document::operation(&shared::api::OAUTH2_INTROSPECT)["responses"]["200"];
+    let introspection = &response["content"]["application/json"]["schema"];
+    let mut good = response["content"]["application/json"]["example"].clone();
+    assert_eq!(document::fits(introspection, &json!({ "active": false })), Ok(()));
+    assert_eq!(document::fits(introspection, &good), Ok(()));
+    good["active"] = json!(false);
+    for wrong in [good, json!({ "active": true }), json!({ "active": false, "sub": "x" }), json!({})] {
+        assert!(document::fits(introspection, &wrong).is_err(), "{wrong}");
+    }
     for (duration, good) in [(json!(null), true), (json!(86_400), true), (json!(86_401), false), (json!("1"), false)] {
         assert_eq!(document::fits(&request, &json!({ "duration": duration })).is_ok(), good, "{duration}");
     }
@@ -255,6 +280,18 @@ const PERMISSIONS: &[(&str, &[Right])] = &[
         ("CredentialsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), ("UsersTable", &["dynamodb:BatchGetItem"]),
         ("TicketsTable", &["dynamodb:PutItem", "dynamodb:DeleteItem"]), SECRET,
     ]),
+    ("user-renew", &[
+        ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), SECRET,
+    ]),
+    ("user-token", &[
+        ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), SECRET,
+    ]),
+    ("user-sessions", &[
+        ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:Query"]), SECRET,
+    ]),
+    ("user-sessions-revoke", &[
+        ("UsersTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:DeleteItem", "dynamodb:UpdateItem"]), SECRET,
+    ]),
     ("user-logout", &[
         ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:DeleteItem"]), SECRET,
     ]),
@@ -269,6 +306,12 @@ const PERMISSIONS: &[(&str, &[Right])] = &[
     ("authheader-delete", &[
         ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem"]),
         ("AuthHeadersTable", &["dynamodb:Query", "dynamodb:DeleteItem"]), SECRET,
+    ]),
+    ("authheader-rotate", &[
+        ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem"]), ("AuthHeadersTable", &["dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"]), SECRET,
+    ]),
+    ("authheader-report-leaked", &[
+        ("AuthHeadersTable", &["dynamodb:DeleteItem"]),
     ]),
     ("ticket-authenticate", &[
         ("CredentialsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), ("ApplicationsTable", &["dynamodb:BatchGetItem"]),
@@ -286,14 +329,30 @@ const PERMISSIONS: &[(&str, &[Right])] = &[
         ("ApplicationsTable", &["dynamodb:BatchGetItem"]), ("UsersTable", &["dynamodb:BatchGetItem"]),
         ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:PutItem"]), SECRET,
     ]),
+    ("oauth2-introspect", &[
+        ("ApplicationsTable", &["dynamodb:BatchGetItem"]), ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), ("AuthHeadersTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), SECRET,
+    ]),
+    ("oauth2-revoke", &[
+        ("ApplicationsTable", &["dynamodb:BatchGetItem"]), ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:DeleteItem"]), ("AuthHeadersTable", &["dynamodb:BatchGetItem", "dynamodb:DeleteItem"]), SECRET,
+    ]),
     ("jwks", &[SECRET]),
     ("openid-configuration", &[SECRET]),
     ("health", &[("UsersTable", &["dynamodb:BatchGetItem"]), SECRET]),
     ("test-secure", &[
-        ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem"]),
-        ("AuthHeadersTable", &["dynamodb:BatchGetItem"]), SECRET,
+        ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]),
+        ("AuthHeadersTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), SECRET,
     ]),
     ("test-unsecure", &[]),
+    ("authorizer", &[
+        ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]),
+        ("AuthHeadersTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), SECRET,
+    ]),
+    ("rotate-signing-keys", &[
+        ("KeysetSecret", &[
+            "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue",
+            "secretsmanager:UpdateSecretVersionStage",
+        ]),
+    ]),
 ];
 
 /// The resource of a statement: a table's ARN, or the secret.

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value;
-use shared::api::ROUTES;
+use shared::api::{ROUTES, UNROUTED};
 use tests::{World, read, workspace};
 
 struct Samples {
     placeholders: BTreeMap<String, String>,
     expected: BTreeMap<String, Value>,
+    /// Files for functions that serve no route; their answers are no HTTP, and are checked where the function is tested.
+    invocations: BTreeMap<String, Value>,
 }
 
 impl Samples {
@@ -17,7 +19,8 @@ impl Samples {
         let mut all: Value = serde_json::from_str(&read("events/expected.json")).unwrap();
         let mut take = |name: &str| all[name].take();
         let placeholders = serde_json::from_value(take("placeholders")).unwrap();
-        Self { placeholders, expected: serde_json::from_value(take("events")).unwrap() }
+        let expected = serde_json::from_value(take("events")).unwrap();
+        Self { placeholders, expected, invocations: serde_json::from_value(take("invocations")).unwrap() }
     }
 
     fn files() -> BTreeSet<String> {
@@ -62,18 +65,24 @@ async fn check(world: &World, file: &str, text: &str, expected: &Value) -> Resul
 
 #[test]
 fn every_event_has_an_expectation_and_every_expectation_an_event() {
-    let expected: BTreeSet<String> = Samples::read().expected.into_keys().collect();
-    assert_eq!(Samples::files(), expected);
+    let Samples { expected, invocations, .. } = Samples::read();
+    let both: Vec<_> = expected.keys().filter(|file| invocations.contains_key(*file)).collect();
+    assert!(both.is_empty(), "{both:?} are expected twice");
+    assert_eq!(Samples::files(), expected.into_keys().chain(invocations.into_keys()).collect());
 }
 
 #[test]
 fn every_function_has_a_valid_event_and_every_event_a_function() {
-    let files = Samples::files();
-    for route in ROUTES {
-        assert!(files.contains(&format!("{}.json", route.name)), "events/{}.json is missing", route.name);
-    }
-    for file in &files {
-        assert!(ROUTES.iter().any(|route| route.name == function(file)), "{file} is for no function");
+    let Samples { expected, invocations, .. } = Samples::read();
+    let routed: BTreeSet<&str> = ROUTES.iter().map(|route| route.name).collect();
+    let unrouted: BTreeSet<&str> = UNROUTED.iter().map(|function| function.name).collect();
+    for (files, functions) in [(expected, routed), (invocations, unrouted)] {
+        for name in &functions {
+            assert!(files.contains_key(&format!("{name}.json")), "events/{name}.json is missing");
+        }
+        for file in files.keys() {
+            assert!(functions.contains(function(file)), "{file} is for no such function");
+        }
     }
 }
 

@@ -2,9 +2,9 @@
 //! call, and so no hash either, since every login asks the store first (`same_work.rs` holds that order).
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use shared::api::{Access, ROUTES};
+use shared::api::{Access, Family, ROUTES};
 use shared::gateway::MAX_BODY_BYTES;
 use tests::{Call, World, escaped};
 
@@ -33,13 +33,40 @@ async fn good(world: &World, name: &str) -> Call {
             call.form(&[("tenantName", "demo"), ("username", "demo"), ("password", &world.demo.password)])
         }
         "ticket-get" | "ticket-invalidate" => call.id(&world.ticket(&world.demo).await),
-        "user-logout" | "authheader-list" | "test-secure" => call.bearer(&world.jwt(&world.demo).await),
+        "user-token" => call.bearer(&world.jwt(&world.demo).await).query("m=5"),
+        "user-sessions-revoke" => call.bearer(&world.jwt(&world.demo).await).json(&json!({ "id": "x" })),
+        "authheader-rotate" => {
+            let jwt = world.jwt(&world.demo).await;
+            let text = world.auth_header(&jwt).await;
+            call.bearer(&jwt).json(&json!({ "text": text, "overlap": 60 }))
+        }
+        // Without an `x-access-token-id`: it takes no credential, and its body alone counts.
+        "authheader-report-leaked" => {
+            let token = world.auth_header(&world.jwt(&world.demo).await).await;
+            Call::to(name).json(&json!({ "token": token }))
+        }
+        "oauth2-introspect" | "oauth2-revoke" => call.form(&[("token", &world.jwt(&world.demo).await)]),
+        "user-logout" | "user-renew" | "user-sessions" | "authheader-list" | "test-secure" => {
+            call.bearer(&world.jwt(&world.demo).await)
+        }
         _ => call,
     }
 }
 
-const JSON_PATHS: [&str; 4] = ["user-login", "authheader-add", "authheader-delete", "profile-authenticate"];
-const FORM_PATHS: [&str; 3] = ["ticket-authenticate", "ticket-get", "ticket-invalidate"];
+const JSON_PATHS: [&str; 7] = [
+    "user-login",
+    "authheader-add",
+    "authheader-delete",
+    "profile-authenticate",
+    "user-sessions-revoke",
+    "authheader-rotate",
+    "authheader-report-leaked",
+];
+/// Those whose parameters may come in a form body; the ticket family's also in the query string.
+const FORM_PATHS: [&str; 5] =
+    ["ticket-authenticate", "ticket-get", "ticket-invalidate", "oauth2-introspect", "oauth2-revoke"];
+const TICKET_PATHS: [&str; 3] = ["ticket-authenticate", "ticket-get", "ticket-invalidate"];
+const TOKEN_PATHS: [&str; 2] = ["oauth2-introspect", "oauth2-revoke"];
 
 #[tokio::test]
 async fn a_body_beyond_64_kib_is_refused_on_every_path() {
@@ -125,6 +152,12 @@ async fn a_key_in_two_spellings_is_a_doubled_key() {
         ("user-login", r#"{"username":"demo","password":"x","PASSWORD":"x"}"#),
         ("authheader-add", r#"{"name":"a","Name":"b"}"#),
         ("authheader-delete", r#"{"text":"a","Text":"b"}"#),
+        ("user-sessions-revoke", r#"{"id":"a","Id":"b"}"#),
+        ("user-sessions-revoke", r#"{"all":true,"ALL":true}"#),
+        ("user-sessions-revoke", r#"{"all":true,"except_current":true,"Except_Current":false}"#),
+        ("authheader-rotate", r#"{"text":"a","overlap":0,"Overlap":1}"#),
+        ("authheader-rotate", r#"{"text":"a","TEXT":"a","overlap":0}"#),
+        ("authheader-report-leaked", r#"{"token":"a","Token":"b"}"#),
     ] {
         let call = good(&world, name).await.body("application/json", body);
         refused(&world, call.event(), name, 400, "two spellings").await;
@@ -140,6 +173,9 @@ async fn a_value_of_the_wrong_type_is_refused() {
         ("authheader-add", vec!["name", "expires", "scopes"]),
         ("authheader-delete", vec!["text"]),
         ("profile-authenticate", vec!["duration"]),
+        ("user-sessions-revoke", vec!["id"]),
+        ("authheader-rotate", vec!["text", "overlap", "expires"]),
+        ("authheader-report-leaked", vec!["token"]),
     ] {
         let call = good(&world, name).await;
         for field in fields {
@@ -154,9 +190,158 @@ async fn a_value_of_the_wrong_type_is_refused() {
 }
 
 #[tokio::test]
+async fn whoever_ends_sessions_says_exactly_which() {
+    let world = World::new().await;
+    let call = good(&world, "user-sessions-revoke").await;
+    for (body, why) in [
+        (json!({}), "nothing"),
+        (json!({ "id": null, "all": null }), "nothing but nulls"),
+        (json!({ "all": false }), "all, but not so"),
+        (json!({ "all": false, "except_current": true }), "except_current, but not all"),
+        (json!({ "except_current": true }), "except_current alone"),
+        (json!({ "id": "a", "all": true }), "one and all"),
+        (json!({ "id": "a", "except_current": true }), "one and except_current"),
+        (json!({ "id": "" }), "an empty id"),
+        (json!({ "id": "x".repeat(65) }), "an overlong id"),
+    ] {
+        refused(&world, call.clone().json(&body).event(), "user-sessions-revoke", 400, why).await;
+    }
+    for field in ["all", "except_current"] {
+        for value in [json!("true"), json!(1), json!(0), json!([true]), json!({ "x": true }), json!("")] {
+            let mut body = json!({ "all": true });
+            body[field] = value;
+            refused(&world, call.clone().json(&body).event(), "user-sessions-revoke", 400, field).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_says_how_long_the_old_one_goes_on() {
+    let world = World::new().await;
+    let call = good(&world, "authheader-rotate").await;
+    let text = "ost_abc";
+    for (body, why) in [
+        (json!({ "text": text }), "no overlap"),
+        (json!({ "text": text, "overlap": null }), "null for the overlap"),
+        (json!({ "overlap": 0 }), "no text"),
+        (json!({ "text": "", "overlap": 0 }), "an empty text"),
+        (json!({ "text": text, "overlap": -1 }), "a negative overlap"),
+        (json!({ "text": text, "overlap": 2_592_001 }), "more than 30 days"),
+        (json!({ "text": text, "overlap": i64::MIN }), "the smallest number"),
+        (json!({ "text": text, "overlap": u64::MAX }), "the largest number"),
+        (json!({ "text": text, "overlap": 0.5 }), "half a second"),
+        (json!({ "text": text, "overlap": "60" }), "a text for the overlap"),
+        (json!({ "text": text, "overlap": 0, "expires": "2001-01-01T00:00:00Z" }), "an end in the past"),
+        (json!({ "text": text, "overlap": 0, "expires": "tomorrow" }), "an end that is none"),
+        (json!({ "text": text, "overlap": 0, "expires": "" }), "an empty end"),
+        (json!({ "text": text, "overlap": 0, "name": "x" }), "a name"),
+        (json!({ "text": text, "overlap": 0, "scopes": ["x"] }), "scopes"),
+    ] {
+        refused(&world, call.clone().json(&body).event(), "authheader-rotate", 400, why).await;
+    }
+}
+
+/// Exactly one of `m` and `d`, a whole number above zero in ASCII digits.
+#[tokio::test]
+async fn a_lifetime_that_is_none_is_refused() {
+    let world = World::new().await;
+    let call = good(&world, "user-token").await;
+    for query in
+        ["", "m=5&d=1", "m=&d=", "m=5&m=5", "d=1&d=2", "m=5&%6d=6", "m=5&d=", "M=5", "D=5", "x=5", "m5", "m", "=5"]
+    {
+        refused(&world, call.clone().query(query).event(), "user-token", 400, query).await;
+    }
+    let digits = ["\u{665}", "\u{ff15}", "\u{b2}", "\u{2164}", "\u{1d7d3}", "5\u{200b}"].map(escaped);
+    let values = [
+        "",
+        "0",
+        "00",
+        "-1",
+        "-0",
+        "1.5",
+        "1.0",
+        "1e3",
+        "%2B1",
+        "+1",
+        "1+",
+        "%201",
+        "1%20",
+        "0x10",
+        "1_000",
+        "1,5",
+        "five",
+        "NaN",
+        "Infinity",
+        "true",
+        "null",
+        "%00",
+        "5%00",
+        "%ff",
+        "5%ed%a0%80",
+        "5;d=1",
+        "[5]",
+    ];
+    let overlong = ["1".repeat(21), "9".repeat(10_000)];
+    for value in values.into_iter().chain(digits.iter().chain(&overlong).map(String::as_str)) {
+        for name in ["m", "d"] {
+            refused(&world, call.clone().query(&format!("{name}={value}")).event(), "user-token", 400, value).await;
+        }
+    }
+}
+
+/// A number that no clock can hold is cut like one that is merely too large.
+#[tokio::test]
+async fn a_huge_lifetime_is_capped_and_not_refused() {
+    let world = World::new().await;
+    for query in [
+        "m=43201",
+        "d=31",
+        "d=4294967295",
+        "d=4294967296",
+        "m=9223372036854775808",
+        "m=18446744073709551615",
+        "d=18446744073709551615",
+        "d=00000000000000000031",
+    ] {
+        let call = good(&world, "user-token").await.query(query);
+        let response = world.send(&call).await;
+        assert_eq!(response.status(), 200, "{query}: {}", response.body());
+        let jwt = tests::world::member(&response, "Token");
+        let claims = URL_SAFE_NO_PAD.decode(jwt.split('.').nth(1).unwrap()).unwrap();
+        let claims: Value = serde_json::from_slice(&claims).unwrap();
+        assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 30 * 86_400, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_to_judge_comes_once_and_in_the_body() {
+    let world = World::new().await;
+    for name in TOKEN_PATHS {
+        let call = good(&world, name).await;
+        for (body, why) in [
+            ("token=a&token=a", "twice"),
+            ("token=a&%74oken=b", "the second one escaped"),
+            ("token=a&token_type_hint=a&token_type_hint=b", "a doubled hint"),
+            ("token=%ff", "bad UTF-8"),
+            ("token=a&x=%ff", "bad UTF-8 in an unknown parameter"),
+            ("token=a&token_type_hint=%ed%a0%80", "a surrogate in UTF-8"),
+            ("token_type_hint=access_token", "no token"),
+            ("", "an empty form"),
+        ] {
+            refused(&world, call.clone().body(FORM, body).event(), name, 400, why).await;
+        }
+        let long = format!("token={}", "x".repeat(8193));
+        refused(&world, call.clone().body(FORM, &long).event(), name, 400, "an overlong token").await;
+        let query = Call::to(name).header("x-api-key", &world.applications.full).query("token=a");
+        refused(&world, query.event(), name, 415, "in the query string").await;
+        refused(&world, query.body(FORM, "").event(), name, 400, "in the query string, with an empty form").await;
+    }
+}
+
+#[tokio::test]
 async fn a_parameter_given_twice_or_not_in_utf8_is_refused() {
     let world = World::new().await;
-    for name in FORM_PATHS {
+    for name in TICKET_PATHS {
         let call = good(&world, name).await;
         let token = format!("accessTokenId={}", world.applications.full);
         let twice = format!("{token}&{token}");
@@ -191,6 +376,12 @@ async fn bytes_that_are_not_utf8_are_refused_in_forms_and_in_json() {
         ("authheader-add", "application/json", b"{\"name\":\"\xc0\xaf\"}"),
         ("authheader-delete", "text/plain", b"\xff\xfe"),
         ("profile-authenticate", "application/json", b"{\"duration\":\xff}"),
+        ("user-sessions-revoke", "application/json", b"{\"id\":\"\xff\"}"),
+        ("authheader-rotate", "application/json", b"{\"text\":\"\xc0\xaf\",\"overlap\":0}"),
+        ("authheader-report-leaked", "application/json", b"{\"token\":\"\xff\"}"),
+        ("authheader-report-leaked", "text/plain", b"ost_\xff\xfe"),
+        ("oauth2-introspect", FORM, b"token=\xff"),
+        ("oauth2-revoke", FORM, b"token=a&token_type_hint=\xed\xa0\x80"),
         ("ticket-authenticate", FORM, b"tenantName=demo&username=\xff&password=x"),
         ("ticket-authenticate", FORM, b"tenantName=demo&username=demo&password=\xed\xa0\x80"),
     ] {
@@ -241,9 +432,12 @@ async fn a_credential_header_that_comes_twice_or_joined_is_refused() {
     let world = World::new().await;
     for route in ROUTES {
         let headers: &[&str] = match route.access {
-            Access::Public => continue,
+            Access::Open | Access::Body => continue,
             Access::LoginJwt => &["authorization"],
             Access::User => &["authorization", "x-authorization"],
+            Access::AccessToken if route.family == Family::Standards => {
+                &["x-access-token-id", "x-api-key", "authorization"]
+            }
             Access::AccessToken => &["x-access-token-id", "x-api-key"],
             Access::AccessTokenOrJwt => &["x-api-key"],
         };
@@ -265,7 +459,8 @@ async fn the_unspoilt_requests_reach_the_store() {
         let call = good(&world, name).await;
         let _earlier = world.stack.store.take_calls();
         let response = world.send(&call).await;
-        let expected = if *name == "authheader-delete" { 404 } else { 200 };
+        let missing = matches!(*name, "authheader-delete" | "user-sessions-revoke");
+        let expected = if missing { 404 } else { 200 };
         assert_eq!(response.status(), expected, "{name}: {}", response.body());
         assert!(!world.stack.store.take_calls().is_empty(), "{name}");
     }
@@ -274,9 +469,6 @@ async fn the_unspoilt_requests_reach_the_store() {
 /// The stack's ceiling holds for whoever asks for more, and for whoever asks for nothing in particular.
 #[tokio::test]
 async fn no_profile_jwt_outlives_the_stack_s_ceiling() {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
     let mut world = World::new().await;
     let mut lifetimes = world.stack.config.lifetimes;
     lifetimes.profile_jwt_max = std::time::Duration::from_secs(600);

@@ -1,8 +1,10 @@
 //! A dependency that is down is a 503 with `Retry-After`, never a 401, a 404 or a 500, and nothing is issued.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::api::ROUTES;
+use shared::auth_header::AuthHeader;
 use shared::store::Store as _;
+use shared::ticket::Ticket;
 use tests::{Call, World};
 
 /// A request that succeeds, with the store calls and the keys that it needs; a world is good for one.
@@ -11,7 +13,29 @@ async fn good(world: &World, name: &str) -> Call {
     let key = &world.applications.full;
     match name {
         "user-login" => call.json(&json!({ "username": "demo", "password": world.demo.password })),
-        "user-logout" | "authheader-list" | "test-secure" => call.bearer(&world.jwt(&world.demo).await),
+        "user-logout" | "user-renew" | "user-sessions" | "authheader-list" | "test-secure" => {
+            call.bearer(&world.jwt(&world.demo).await)
+        }
+        "user-token" => call.bearer(&world.jwt(&world.demo).await).query("d=2"),
+        "user-sessions-revoke" => {
+            let (jwt, _ticket) = (world.jwt(&world.demo).await, world.ticket(&world.demo).await);
+            let listed = world.send(&Call::to("user-sessions").bearer(&jwt)).await;
+            let listed: Value = serde_json::from_str(listed.body()).unwrap();
+            let other = listed.as_array().unwrap().iter().find(|session| session["current"] == false).unwrap();
+            call.bearer(&jwt).json(&json!({ "id": other["id"] }))
+        }
+        "authheader-rotate" => {
+            let jwt = world.jwt(&world.demo).await;
+            let text = display(world, &jwt).await;
+            call.bearer(&jwt).json(&json!({ "text": text, "overlap": 60 }))
+        }
+        "authheader-report-leaked" => {
+            let token = world.auth_header(&world.jwt(&world.demo).await).await;
+            call.json(&json!({ "token": token }))
+        }
+        "oauth2-introspect" | "oauth2-revoke" => {
+            call.header("x-api-key", key).form(&[("token", &world.jwt(&world.demo).await)])
+        }
         "authheader-add" => call.bearer(&world.jwt(&world.demo).await).json(&json!({ "name": "key" })),
         "authheader-delete" => {
             let jwt = world.jwt(&world.demo).await;
@@ -44,10 +68,12 @@ async fn display(world: &World, jwt: &str) -> String {
     listed[0]["token"].as_str().unwrap().to_owned()
 }
 
-/// What has been issued: tickets and auth headers.
-async fn issued(world: &World) -> (usize, usize) {
+/// What has been issued, as it is stored now: tickets and auth headers.
+async fn issued(world: &World) -> (Vec<Ticket>, Vec<AuthHeader>, u64) {
     let headers = world.stack.store.auth_headers(&world.demo.user.id).await.unwrap();
-    (world.stack.store.tickets().len(), headers.len())
+    let wanted = shared::store::Lookup { users: vec![world.demo.user.id.clone()], ..Default::default() };
+    let epoch = world.stack.store.lookup(wanted).await.unwrap().users[0].session_epoch;
+    (world.stack.store.tickets(), headers, epoch)
 }
 
 async fn calls_of(name: &str) -> usize {
@@ -81,7 +107,61 @@ async fn a_store_that_fails_at_any_call_is_an_outage() {
             outages += 1;
         }
     }
-    assert!(outages >= 25, "only {outages}");
+    assert!(outages >= 40, "only {outages}");
+}
+
+/// Ending all is another way through its endpoint than ending one.
+#[tokio::test]
+async fn a_store_that_fails_ends_none_of_all_sessions() {
+    for body in [json!({ "all": true }), json!({ "all": true, "except_current": true })] {
+        for allowed in 0..2 {
+            let world = World::new().await;
+            let (jwt, other) = (world.jwt(&world.demo).await, world.jwt(&world.demo).await);
+            let before = issued(&world).await;
+            world.stack.store.fail_after(Some(allowed));
+            let call = Call::to("user-sessions-revoke").bearer(&jwt).json(&body);
+            assert!(is_outage(&world.send(&call).await), "{body} after {allowed} calls");
+            world.stack.store.fail_after(None);
+            assert_eq!(issued(&world).await, before, "{body} after {allowed} calls");
+            for jwt in [&jwt, &other] {
+                assert_eq!(world.send(&Call::to("test-secure").bearer(jwt)).await.status(), 200);
+            }
+            assert_eq!(world.send(&call).await.status(), 200);
+            assert_eq!(world.send(&Call::to("test-secure").bearer(&other)).await.status(), 401);
+        }
+    }
+}
+
+/// Whoever could not renew goes on with the JWT that it has.
+#[tokio::test]
+async fn a_renewal_that_failed_leaves_the_old_jwt_in_force() {
+    for call in [Call::to("user-renew"), Call::to("user-token").query("m=5")] {
+        for allowed in 0..2 {
+            let world = World::new().await;
+            let jwt = world.jwt(&world.demo).await;
+            world.stack.store.fail_after(Some(allowed));
+            assert!(is_outage(&world.send(&call.clone().bearer(&jwt)).await));
+            world.stack.store.fail_after(None);
+            assert_eq!(world.send(&Call::to("test-secure").bearer(&jwt)).await.status(), 200, "after {allowed} calls");
+        }
+    }
+}
+
+/// Where the only key verifies and does not sign yet, the new JWT can't be made: that is found out before the write.
+#[tokio::test]
+async fn a_renewal_that_nobody_can_sign_leaves_the_old_jwt_in_force() {
+    for call in [Call::to("user-renew"), Call::to("user-token").query("m=5")] {
+        let mut world = World::new().await;
+        let jwt = world.jwt(&world.demo).await;
+        let before = issued(&world).await;
+        let mut keys: Value = serde_json::from_str(&world.stack.keys.text()).unwrap();
+        keys["keys"][0]["sign_after"] = json!(1_900_000_000);
+        world.stack.keys.answer(&keys.to_string());
+        world.restart();
+        let response = world.send(&call.bearer(&jwt)).await;
+        assert!(is_outage(&response), "{} {}", response.status(), response.body());
+        assert_eq!(issued(&world).await, before);
+    }
 }
 
 #[tokio::test]
@@ -97,6 +177,17 @@ async fn bad_credentials_are_not_judged_while_the_store_is_down() {
         Call::to("user-login").json(&json!({ "username": "nobody", "password": "wrong" })),
         Call::to("test-secure").bearer(&jwt),
         Call::to("test-secure").header("x-authorization", &header),
+        Call::to("user-renew").bearer(&jwt),
+        Call::to("user-token").bearer(&jwt).query("m=5"),
+        Call::to("user-sessions").bearer(&jwt),
+        Call::to("user-sessions-revoke").bearer(&jwt).json(&json!({ "id": "unknown" })),
+        Call::to("user-sessions-revoke").bearer(&jwt).json(&json!({ "all": true })),
+        Call::to("authheader-rotate").bearer(&jwt).json(&json!({ "text": "unknown", "overlap": 0 })),
+        Call::to("authheader-report-leaked").json(&json!({ "token": AUTH_HEADER })),
+        Call::to("oauth2-introspect").header("x-api-key", unknown).form(&[("token", "unknown")]),
+        Call::to("oauth2-introspect").header("x-api-key", &world.applications.full).form(&[("token", &jwt)]),
+        Call::to("oauth2-revoke").header("x-api-key", unknown).form(&[("token", &header)]),
+        Call::to("oauth2-revoke").header("x-api-key", &world.applications.full).form(&[("token", AUTH_HEADER)]),
         Call::to("ticket-get").id("unknown").header("x-api-key", unknown),
         Call::to("ticket-invalidate").id(&ticket).header("x-api-key", unknown),
         Call::to("profile-authenticate").id("unknown").header("x-api-key", unknown),
@@ -107,9 +198,14 @@ async fn bad_credentials_are_not_judged_while_the_store_is_down() {
     }
 }
 
+/// One that was never issued.
+const AUTH_HEADER: &str = "ost_objvGKM1ImxCMQI6aObtIUhDEr24IYhUR5SQTokv15sN0TkDhQKnxGP2m8I9KxNRQH3afewa";
+
 /// Whether an endpoint's answer needs a key.
 fn needs_keys(name: &str) -> bool {
-    !matches!(name, "test-unsecure" | "ticket-authenticate" | "ticket-get" | "ticket-invalidate")
+    let without =
+        ["test-unsecure", "ticket-authenticate", "ticket-get", "ticket-invalidate", "authheader-report-leaked"];
+    !without.contains(&name)
 }
 
 #[tokio::test]

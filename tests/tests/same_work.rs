@@ -130,6 +130,57 @@ async fn a_jwt_is_refused_alike_whatever_is_wrong_with_it() {
     }
 }
 
+#[tokio::test]
+async fn a_reported_leak_is_one_answer_whatever_was_reported() {
+    let world = World::new().await;
+    let jwt = world.jwt(&world.demo).await;
+    let (live, deleted) = (world.auth_header(&jwt).await, world.auth_header(&jwt).await);
+    world.send(&Call::to("authheader-delete").bearer(&jwt).json(&json!({ "text": deleted }))).await;
+    let foreign = world.auth_header(&world.jwt(&world.other).await).await;
+    // The same seed makes the same people.
+    let stranger = World::with_keys(&tests::world::keyset(8)).await;
+    let unknown = stranger.auth_header(&stranger.jwt(&stranger.demo).await).await;
+    let report = |text: &str| Call::to("authheader-report-leaked").json(&json!({ "token": text }));
+    let expected = watched(&world, &report(&live)).await;
+    assert_eq!((expected.0.status(), expected.1.as_slice()), (200, ["delete_auth_header"].as_slice()));
+    for text in [&live, &deleted, &foreign, &unknown] {
+        assert_eq!(watched(&world, &report(text)).await, expected);
+    }
+    for text in ["ost_", "hunter2", &live[1..], &jwt[..256]] {
+        assert_eq!(watched(&world, &report(text)).await, (expected.0.clone(), Vec::new()), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn somebody_elses_session_answers_like_one_that_does_not_exist() {
+    let world = World::new().await;
+    let jwt = world.jwt(&world.demo).await;
+    let ended = world.jwt(&world.demo).await;
+    let mine = sessions(&world, &jwt).await;
+    world.send(&Call::to("user-logout").bearer(&ended)).await;
+    let left = sessions(&world, &jwt).await;
+    let mut ids: Vec<String> = mine.into_iter().filter(|id| !left.contains(id)).collect();
+    assert_eq!(ids.len(), 1, "the session that has ended");
+    for account in [&world.admin, &world.other, &world.other_admin] {
+        ids.extend(sessions(&world, &world.jwt(account).await).await);
+    }
+    ids.extend(["x".to_owned(), "x".repeat(64), left[0][1..].to_owned(), left[0].to_ascii_lowercase()]);
+    let revoke = |id: &str| Call::to("user-sessions-revoke").bearer(&jwt).json(&json!({ "id": id }));
+    let expected = watched(&world, &revoke("wouG652vQ94Fs8NIkxGtIo")).await;
+    assert_eq!((expected.0.status(), expected.1.as_slice()), (404, ["lookup", "tickets"].as_slice()));
+    for id in &ids {
+        assert_eq!(watched(&world, &revoke(id)).await, expected, "{id}");
+    }
+    assert_eq!(sessions(&world, &jwt).await, left, "and nothing has ended");
+}
+
+/// The ids of the caller's sessions.
+async fn sessions(world: &World, jwt: &str) -> Vec<String> {
+    let listed = world.send(&Call::to("user-sessions").bearer(jwt)).await;
+    let listed: Vec<Value> = serde_json::from_str(listed.body()).unwrap();
+    listed.iter().map(|session| session["id"].as_str().unwrap().to_owned()).collect()
+}
+
 /// A text that looks like an auth header from afar.
 fn junk(dice: &Dice) -> String {
     const DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -196,7 +247,7 @@ impl<'a> Caller<'a> {
     async fn ask(&self, world: &World, dice: &Dice) -> bool {
         let account = self.account;
         let body = |response: Response| serde_json::from_str::<Value>(response.body()).unwrap();
-        match dice.below(7) {
+        match dice.below(8) {
             0 => {
                 let call = user_login(account.user.tenant.as_str(), account.user.name.as_str(), &account.password);
                 let answer = body(world.send(&call).await);
@@ -225,6 +276,13 @@ impl<'a> Caller<'a> {
                 answer["profileId"] == account.id() && answer["tenant"] == account.user.tenant.as_str()
             }
             5 => {
+                let token = dice.one(&[&self.jwt, &self.header, &self.ticket]);
+                let call =
+                    Call::to("oauth2-introspect").header("x-api-key", self.application).form(&[("token", token)]);
+                let answer = body(world.send(&call).await);
+                answer["sub"] == account.id() && answer["tenant"] == account.user.tenant.as_str()
+            }
+            6 => {
                 let call = Call::to("profile-authenticate").id(account.id()).bearer(&self.jwt);
                 let answer = body(world.send(&call).await);
                 let Some(jwt) = answer["jwt"].as_str() else { return false };

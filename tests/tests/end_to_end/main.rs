@@ -5,6 +5,7 @@
 
 mod api;
 mod profile;
+mod sessions;
 mod standards;
 mod ticket;
 mod user;
@@ -34,6 +35,10 @@ const ROWS: &[Row] = rows![
     user::somebody_elses_auth_header_is_as_good_as_none,
     user::disabling_a_user_ends_everything_at_once,
     user::bad_input_names_the_field,
+    sessions::renewing_ends_the_old_jwt_and_both_of_two_windows_go_on,
+    sessions::a_session_that_is_revoked_elsewhere_is_over_with_its_next_request,
+    sessions::introspection_follows_revocation,
+    sessions::an_auth_header_is_replaced_and_a_leaked_one_ended,
     ticket::an_application_signs_a_user_in,
     ticket::the_calling_application_is_checked_first,
     ticket::parameters_come_from_query_or_form,

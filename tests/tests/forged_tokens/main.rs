@@ -12,22 +12,28 @@ use std::collections::BTreeSet;
 use forge::Forge;
 use serde_json::json;
 use shared::api::{Access, ROUTES};
+use shared::gateway::Response;
+use shared::jwt::MAX_JWT_BYTES;
 use shared::keyring::Algorithm;
-use tests::{Call, World};
+use tests::{Call, World, escaped};
 
 /// A request with a JWT to each endpoint that takes one, and what it answers to a good one.
 fn calls(world: &World, jwt: &str) -> Vec<(Call, u16)> {
     let takes = |access| matches!(access, Access::LoginJwt | Access::User | Access::AccessTokenOrJwt);
     let routes = ROUTES.iter().filter(|route| takes(route.access));
-    // A logout comes last, since it ends the token.
-    let mut names: Vec<&str> = routes.map(|route| route.name).filter(|name| *name != "user-logout").collect();
-    names.push("user-logout");
+    // What ends or replaces the token comes last.
+    let last = ["user-renew", "user-token", "user-logout"];
+    let mut names: Vec<&str> = routes.map(|route| route.name).filter(|name| !last.contains(name)).collect();
+    names.extend(last);
     let call = |name| {
         let call = Call::to(name);
         match name {
             "authheader-add" => (call.json(&json!({ "name": "key" })), 200),
             "authheader-delete" => (call.json(&json!({ "text": "A".repeat(43) })), 404),
+            "authheader-rotate" => (call.json(&json!({ "text": "A".repeat(43), "overlap": 0 })), 404),
             "profile-authenticate" => (call.id(world.demo.id()), 200),
+            "user-sessions-revoke" => (call.json(&json!({ "id": "A".repeat(22) })), 404),
+            "user-token" => (call.query("m=60"), 200),
             _ => (call, 200),
         }
     };
@@ -38,15 +44,46 @@ fn calls(world: &World, jwt: &str) -> Vec<(Call, u16)> {
     both.collect()
 }
 
-/// Sends a token everywhere; the first place that takes it.
-async fn accepted_by(world: &World, jwt: &str) -> Option<String> {
+/// What an application's servers are told of a token, or what they end by it.
+fn asked(world: &World, name: &str, jwt: &str) -> Call {
+    Call::to(name).form(&[("token", &escaped(jwt))]).header("x-api-key", &world.applications.everywhere)
+}
+
+/// Whether an answer refuses the token as every other one that is not good.
+fn is_refusal(call: &Call, response: &Response) -> bool {
+    let (status, body) = (response.status(), response.body());
+    match call.route().name {
+        "profile-authenticate" if status == 403 => body == r#"{"message":"No valid credential for this profile"}"#,
+        // What no header can carry, or only two headers in one.
+        _ if status == 400 => body.starts_with(r#"{"message":"authorization must "#),
+        _ => status == 401 && body == r#"{"message":"A valid credential is needed in the request's headers"}"#,
+    }
+}
+
+/// Sends a token wherever a JWT is taken; the first place that takes it.
+async fn taken_as_jwt(world: &World, jwt: &str) -> Option<String> {
     for (call, _) in calls(world, jwt) {
         let response = world.send(&call).await;
-        if !matches!(response.status(), 400 | 401 | 403) {
+        if !is_refusal(&call, &response) {
             return Some(format!("{} answers {} {}", call.route().name, response.status(), response.body()));
         }
     }
     None
+}
+
+/// Sends a token everywhere; the first place that takes it.
+async fn accepted_by(world: &World, jwt: &str) -> Option<String> {
+    if let Some(place) = taken_as_jwt(world, jwt).await {
+        return Some(place);
+    }
+    let too_long = jwt.len() > MAX_JWT_BYTES;
+    let told = world.send(&asked(world, "oauth2-introspect", jwt)).await;
+    if told.body() != r#"{"active":false}"# && !(too_long && told.status() == 400) {
+        return Some(format!("oauth2-introspect answers {} {}", told.status(), told.body()));
+    }
+    let before = world.stack.store.tickets();
+    world.send(&asked(world, "oauth2-revoke", jwt)).await;
+    (world.stack.store.tickets() != before).then(|| "oauth2-revoke ended a ticket".to_owned())
 }
 
 async fn refuses_every_class(algorithm: Algorithm) {
@@ -67,9 +104,15 @@ async fn refuses_every_class(algorithm: Algorithm) {
     assert_eq!(world.stack.store.tickets().len(), tickets, "a forged token made or ended a ticket");
     // The control: by the same hands and the same road, but nothing altered.
     let unaltered = forge.texts(&forge.header.to_string(), &forge.claims.to_string());
-    for token in [&unaltered, &forge.token] {
-        for (call, status) in calls(&world, token).into_iter().filter(|(call, _)| call.route().name != "user-logout") {
-            assert_eq!(world.send(&call).await.status(), status, "{}", call.route().name);
+    let replacing = |call: &Call| matches!(call.route().name, "user-renew" | "user-token");
+    for last in [false, true] {
+        for token in [&unaltered, &forge.token] {
+            let told = world.send(&asked(&world, "oauth2-introspect", token)).await;
+            assert_eq!(told.body() == r#"{"active":false}"#, last && *token == forge.token, "{}", told.body());
+            let all = calls(&world, token).into_iter().filter(|(call, _)| call.route().name != "user-logout");
+            for (call, status) in all.filter(|(call, _)| replacing(call) == last) {
+                assert_eq!(world.send(&call).await.status(), status, "{}", call.route().name);
+            }
         }
     }
 }

@@ -7,10 +7,11 @@ use shared::clock::Clock as _;
 use shared::keyring::{Algorithm, KeySet};
 use shared::store::{Administration as _, Write};
 use shared::user::User;
+use tests::world::member;
 use tests::{Call, World};
 
-use crate::accepted_by;
 use crate::forge::{Forge, decode};
+use crate::{accepted_by, taken_as_jwt};
 
 async fn is_good(world: &World, jwt: &str) -> bool {
     world.send(&Call::to("test-secure").bearer(jwt)).await.status() == 200
@@ -85,6 +86,73 @@ async fn a_ticket_of_somebody_else_makes_no_jwt() {
 }
 
 #[tokio::test]
+async fn only_the_current_generation_of_a_login_is_accepted() {
+    let world = World::new().await;
+    let first = world.jwt(&world.demo).await;
+    let second = member(&world.send(&Call::to("user-renew").bearer(&first)).await, "Token");
+    let third = member(&world.send(&Call::to("user-renew").bearer(&second)).await, "Token");
+    let forge = Forge::new(&world, &third);
+    assert!(forge.claims["jti"].as_str().unwrap().starts_with("2."));
+    let of = |generation: u64| forge.claim("jti", Some(json!(format!("{generation}.x"))));
+    for (what, jwt) in [("the first", first), ("of the first", of(0))] {
+        assert_eq!(accepted_by(&world, &jwt).await, None, "{what}");
+    }
+    for generation in [3, 4, 5, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+        assert_eq!(accepted_by(&world, &of(generation)).await, None, "{generation}, which is not there yet");
+    }
+    for jwt in [&second, &of(1)] {
+        assert!(!is_good(&world, jwt).await, "the one before is good for a renewal only");
+        let told = world.send(&crate::asked(&world, "oauth2-introspect", jwt)).await;
+        assert_eq!(told.body(), r#"{"active":false}"#);
+    }
+    world.stack.clock.advance(Duration::from_secs(30));
+    for jwt in [&second, &of(1)] {
+        assert_eq!(accepted_by(&world, jwt).await, None, "and after half a minute for nothing");
+    }
+    assert!(is_good(&world, &of(2)).await, "the control: by the same hands, of this generation");
+}
+
+#[tokio::test]
+async fn a_jwt_ends_with_its_ticket_however_its_ticket_ends() {
+    for way in 0..5 {
+        let world = World::new().await;
+        let (jwt, other) = (world.jwt(&world.demo).await, world.jwt(&world.demo).await);
+        let forge = Forge::new(&world, &jwt);
+        // A forger with the key would give it all the time in the world.
+        let longer = forge.claim("exp", Some(json!(4_102_444_800_i64)));
+        assert!(is_good(&world, &longer).await, "the control");
+        let revoke = Call::to("user-sessions-revoke").bearer(&other);
+        let calls = [
+            Call::to("user-logout").bearer(&longer),
+            revoke.clone().json(&json!({ "all": true, "except_current": true })),
+            revoke.json(&json!({ "all": true })),
+            crate::asked(&world, "oauth2-revoke", &jwt),
+        ];
+        match calls.get(way) {
+            Some(call) => assert_eq!(world.send(call).await.status(), 200),
+            None => world.stack.clock.advance(Duration::from_secs(3600)),
+        }
+        for token in [&longer, &jwt] {
+            assert_eq!(accepted_by(&world, token).await, None, "{way}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_jwt_of_a_key_that_was_taken_out_is_refused() {
+    let mut world = World::new().await;
+    let jwt = world.jwt(&world.demo).await;
+    let kept = world.stack.keys.text();
+    world.stack.keys.answer(&tests::world::keyset(9));
+    world.restart();
+    assert_eq!(accepted_by(&world, &jwt).await, None);
+    assert!(is_good(&world, &world.jwt(&world.demo).await).await, "a new login works");
+    world.stack.keys.answer(&kept);
+    world.restart();
+    assert!(is_good(&world, &jwt).await, "the control: it was the key");
+}
+
+#[tokio::test]
 async fn roles_in_a_jwt_make_nobody_an_administrator() {
     let world = World::new().await;
     let forge = Forge::new(&world, &world.jwt(&world.demo).await);
@@ -123,7 +191,7 @@ async fn a_credential_of_one_kind_is_none_of_another() {
     let jwt = world.jwt(&world.demo).await;
     let others = [world.ticket(&world.demo).await, world.auth_header(&jwt).await, world.applications.full.clone()];
     for other in &others {
-        assert_eq!(accepted_by(&world, other).await, None, "{other}");
+        assert_eq!(taken_as_jwt(&world, other).await, None, "{other}");
     }
     for (position, text) in [&jwt, &others[0], &others[2]].into_iter().enumerate() {
         let call = Call::to("test-secure").header("x-authorization", text);
@@ -146,6 +214,11 @@ async fn a_profiles_jwt_mints_and_manages_nothing() {
         Call::to("authheader-add").json(&json!({ "name": "key" })),
         Call::to("authheader-list"),
         Call::to("authheader-delete").json(&json!({ "text": "A".repeat(43) })),
+        Call::to("authheader-rotate").json(&json!({ "text": "A".repeat(43), "overlap": 0 })),
+        Call::to("user-renew"),
+        Call::to("user-token").query("m=1"),
+        Call::to("user-sessions"),
+        Call::to("user-sessions-revoke").json(&json!({ "all": true })),
     ] {
         assert_eq!(world.send(&call.bearer(&jwt)).await.status(), 403);
     }

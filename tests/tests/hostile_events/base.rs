@@ -13,6 +13,8 @@ pub struct Live {
     pub tickets: Vec<String>,
     pub access_tokens: Vec<String>,
     pub ids: Vec<String>,
+    /// Ids of sessions of the first user, as its list shows them.
+    pub sessions: Vec<String>,
     /// Names, as the user family writes them, with their passwords.
     pub logins: Vec<(String, String)>,
 }
@@ -32,6 +34,9 @@ impl Live {
             auth_headers.push(world.auth_header(&jwts[4]).await);
             tickets.push(world.ticket(demo).await);
         }
+        let listed = world.send(&Call::to("user-sessions").bearer(&jwts[4])).await;
+        let listed: Vec<Value> = serde_json::from_str(listed.body()).expect("a list");
+        let sessions = listed.iter().filter_map(|session| session["id"].as_str().map(str::to_owned)).collect();
         let applications = &world.applications;
         let access_tokens = [
             &applications.full,
@@ -49,6 +54,7 @@ impl Live {
             tickets,
             access_tokens: access_tokens.map(Clone::clone).to_vec(),
             ids: [demo, demo, demo, admin, other, &world.disabled].map(|account| account.id().to_owned()).to_vec(),
+            sessions,
             logins: accounts.map(|account| (account.qualified(), account.password.clone())).to_vec(),
         }
     }
@@ -90,6 +96,48 @@ fn new_header_body(dice: &Dice) -> Value {
     body
 }
 
+fn sessions_body(dice: &Dice, live: &Live) -> Value {
+    let id = if dice.percent(70) { dice.one(&live.sessions) } else { values::text(dice) };
+    match dice.below(40) {
+        // Rare, since they end everybody else's JWTs.
+        0 => json!({ "all": true }),
+        1 => json!({ "All": true, "except_current": true }),
+        2 => json!({ "all": dice.percent(50), "id": id }),
+        3 => json!({}),
+        _ => json!({ "id": id }),
+    }
+}
+
+fn rotation_body(dice: &Dice, live: &Live) -> Value {
+    let text = if dice.percent(80) { dice.one(&live.auth_headers) } else { values::text(dice) };
+    // Long overlaps more often than not, since a short one uses the old one up.
+    let overlap = dice.one(&[2_592_000, 86_400, 86_400, 60, 60, 0, -1, 2_592_001, i64::MAX]);
+    let mut body = json!({ "text": text, "overlap": overlap });
+    if dice.percent(20) {
+        body["expires"] = json!(dice.one(&["2030-01-31T12:00:00Z", "2001-01-01T00:00:00Z", "never"]));
+    }
+    body
+}
+
+/// The seconds until a JWT ends, as clients ask for them.
+fn lifetime_query(dice: &Dice) -> String {
+    let count = if dice.percent(80) { "30".to_owned() } else { values::text(dice) };
+    match dice.below(8) {
+        0 => format!("m={count}&d={count}"),
+        1 => format!("%6d={count}&x={count}"),
+        2 => format!("d={count}"),
+        3 => "d=99999999999999999999".to_owned(),
+        _ => format!("m={count}"),
+    }
+}
+
+fn token_form(dice: &Dice, live: &Live) -> String {
+    let pool = dice.one(&[&live.jwts, &live.auth_headers, &live.tickets]);
+    let token = if dice.percent(80) { dice.one(pool) } else { values::text(dice) };
+    let hint = dice.one(&["", "", "&token_type_hint=access_token", "&token_type_hint=", "&x=1"]);
+    format!("token={token}{hint}")
+}
+
 fn duration_body(dice: &Dice) -> Value {
     match dice.below(4) {
         0 => json!({}),
@@ -112,7 +160,23 @@ pub fn event(dice: &Dice, route: &Route, live: &Live) -> Value {
     let call = Call::to(route.name);
     let call = match route.name {
         "user-login" => call.json(&login_body(dice, live)),
-        "user-logout" | "authheader-list" => call.bearer(&dice.one(&live.jwts)),
+        "user-logout" | "user-renew" | "user-sessions" | "authheader-list" => call.bearer(&dice.one(&live.jwts)),
+        "user-token" => call.bearer(&dice.one(&live.jwts)).query(&lifetime_query(dice)),
+        "user-sessions-revoke" => call.bearer(&dice.one(&live.jwts)).json(&sessions_body(dice, live)),
+        "authheader-rotate" => call.bearer(&dice.one(&live.jwts)).json(&rotation_body(dice, live)),
+        "authheader-report-leaked" => {
+            let text = if dice.percent(50) { dice.one(&live.auth_headers) } else { values::text(dice) };
+            if dice.percent(50) { call.json(&json!({ "token": text })) } else { call.body("text/plain", &text) }
+        }
+        "oauth2-introspect" | "oauth2-revoke" => {
+            let call = call.body("application/x-www-form-urlencoded", &token_form(dice, live));
+            let token = live.access_token(dice);
+            match dice.below(3) {
+                0 => call.header("Authorization", &format!("Bearer {token}")),
+                1 => call.header("x-access-token-id", &token),
+                _ => call.header("X-Api-Key", &token),
+            }
+        }
         "authheader-add" => call.bearer(&dice.one(&live.jwts)).json(&new_header_body(dice)),
         "authheader-delete" => {
             let call = call.bearer(&dice.one(&live.jwts));

@@ -100,7 +100,18 @@ fn odd_path_parameter(dice: &Dice, event: &mut Value, live: &Live) {
 
 fn odd_query(dice: &Dice, event: &mut Value, live: &Live) {
     let old = event.get("rawQueryString").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let names = ["accessTokenId", "%61ccessTokenId", "username", "password", "tenantName", "tentantName", "x"];
+    let names = [
+        "accessTokenId",
+        "%61ccessTokenId",
+        "username",
+        "password",
+        "tenantName",
+        "tentantName",
+        "m",
+        "%64",
+        "token",
+        "x",
+    ];
     let name = dice.one(&names);
     let value = if dice.percent(30) { dice.one(&live.access_tokens) } else { values::text(dice) };
     let query = match dice.below(4) {

@@ -58,6 +58,13 @@ suite! {
     disabling_ends_what_was_issued_and_enabling_revives_nothing,
     a_tenant_is_made_once,
     an_access_token_is_gone_once_deleted,
+    a_renewal_raises_the_generation_it_was_read_at,
+    what_has_ended_is_not_renewed,
+    of_parallel_renewals_one_wins,
+    tickets_are_listed_for_their_user_alone,
+    ending_all_tickets_leaves_at_most_the_one_that_is_kept,
+    the_use_of_an_auth_header_is_noted_once_in_five_minutes,
+    a_rotation_ends_the_old_and_stores_the_new_or_does_nothing,
     long_lists_are_listed_whole,
 }
 

@@ -9,7 +9,8 @@ use shared::clock::Timestamp;
 use shared::password::Phc;
 use shared::random::SystemRandom;
 use shared::secret::Digest;
-use shared::store::{Administration, Creation, Credential, LoginCommit, LoginName, Lookup, NewUser, Write};
+use shared::source::Source;
+use shared::store::{Administration, Creation, Credential, LoginCommit, LoginName, Lookup, NewUser, Renewal, Write};
 use shared::tenant::{Tenant, TenantName};
 use shared::ticket::{Limits, Origin, Ticket, TicketKey};
 use shared::user::{Email, User, UserId, UserName};
@@ -52,7 +53,7 @@ async fn account(store: &impl Administration) -> User {
 }
 
 fn ticket(user: &User) -> Ticket {
-    Ticket::issue(user, Origin::Ticket, LIMITS, NOW, &SystemRandom).0
+    Ticket::issue(user, Origin::Ticket, LIMITS, Source::default(), NOW, &SystemRandom).0
 }
 
 async fn find_ticket(store: &impl Administration, key: &TicketKey) -> Option<Ticket> {
@@ -344,6 +345,123 @@ pub async fn an_access_token_is_gone_once_deleted(store: &impl Administration) {
     assert_eq!(store.access_tokens().await.unwrap(), [other]);
 }
 
+pub async fn a_renewal_raises_the_generation_it_was_read_at(store: &impl Administration) {
+    let ticket = ticket(&account(store).await);
+    assert_eq!(store.create_ticket(&ticket).await.unwrap(), Write::Done);
+    let renewal = |from, to, seconds| Renewal { from, to, expires: later(seconds), at: later(10) };
+    assert_eq!(store.renew_ticket(&ticket.key, renewal(0, 1, 5000)).await.unwrap(), Write::Done);
+    assert_eq!(store.renew_ticket(&ticket.key, renewal(0, 1, 6000)).await.unwrap(), Write::Refused, "it was overtaken");
+    let found = find_ticket(store, &ticket.key).await.unwrap();
+    assert_eq!((found.generation, found.expires, found.renewed), (1, later(5000), Some(later(10))));
+    assert_eq!(found.last_request, later(10));
+
+    assert_eq!(store.renew_ticket(&ticket.key, renewal(1, 1, 4999)).await.unwrap(), Write::Refused, "never earlier");
+    let again = Renewal { at: later(20), ..renewal(1, 1, 7000) };
+    assert_eq!(store.renew_ticket(&ticket.key, again).await.unwrap(), Write::Done);
+    let found = find_ticket(store, &ticket.key).await.unwrap();
+    assert_eq!(
+        (found.generation, found.expires, found.renewed),
+        (1, later(7000), Some(later(10))),
+        "still the same one"
+    );
+    assert_eq!(store.renew_ticket(&ticket.key, renewal(1, 2, 60)).await.unwrap(), Write::Done, "a shorter one begins");
+    assert_eq!(find_ticket(store, &ticket.key).await.unwrap().expires, later(60));
+}
+
+pub async fn what_has_ended_is_not_renewed(store: &impl Administration) {
+    let ticket = ticket(&account(store).await);
+    assert_eq!(store.create_ticket(&ticket).await.unwrap(), Write::Done);
+    let late = Renewal { from: 0, to: 1, expires: later(900_000), at: ticket.expires };
+    assert_eq!(store.renew_ticket(&ticket.key, late).await.unwrap(), Write::Refused);
+    store.delete_ticket(&ticket.key).await.unwrap();
+    let early = Renewal { from: 0, to: 1, expires: later(100), at: later(1) };
+    assert_eq!(store.renew_ticket(&ticket.key, early).await.unwrap(), Write::Refused);
+    assert_eq!(find_ticket(store, &ticket.key).await, None, "nothing revives it");
+}
+
+pub async fn of_parallel_renewals_one_wins(store: &impl Administration) {
+    let ticket = ticket(&account(store).await);
+    assert_eq!(store.create_ticket(&ticket).await.unwrap(), Write::Done);
+    let renewal = |seconds| Renewal { from: 0, to: 1, expires: later(seconds), at: later(1) };
+    let tries = (0..16).map(|number| store.renew_ticket(&ticket.key, renewal(100 + number)));
+    let won = join_all(tries).await.into_iter().filter(|outcome| *outcome.as_ref().unwrap() == Write::Done).count();
+    assert_eq!(won, 1);
+    assert_eq!(find_ticket(store, &ticket.key).await.unwrap().generation, 1);
+}
+
+pub async fn tickets_are_listed_for_their_user_alone(store: &impl Administration) {
+    let (user, other) = (account(store).await, named("demo", "other"));
+    assert!(store.tickets(&user.id).await.unwrap().is_empty());
+    let mut mine = [ticket(&user), ticket(&user), ticket(&user)].to_vec();
+    for ticket in mine.iter().chain(&[ticket(&other)]) {
+        assert_eq!(store.create_ticket(ticket).await.unwrap(), Write::Done);
+    }
+    let mut listed = store.tickets(&user.id).await.unwrap();
+    listed.sort_by(|a, b| a.key.cmp(&b.key));
+    mine.sort_by(|a, b| a.key.cmp(&b.key));
+    assert_eq!(listed, mine);
+}
+
+pub async fn ending_all_tickets_leaves_at_most_the_one_that_is_kept(store: &impl Administration) {
+    let user = account(store).await;
+    let (kept, ended) = (ticket(&user), ticket(&user));
+    for ticket in [&kept, &ended] {
+        assert_eq!(store.create_ticket(ticket).await.unwrap(), Write::Done);
+    }
+    let epoch = user.session_epoch;
+    assert_eq!(store.end_tickets(&user.id, epoch, Some(&kept.key)).await.unwrap(), Write::Done);
+    let after = find_user(store, &user.id).await.unwrap();
+    assert_eq!((after.session_epoch, after.key_epoch), (epoch + 1, user.key_epoch), "auth headers go on");
+    assert!(find_ticket(store, &kept.key).await.unwrap().is_live(&after, NOW));
+    assert!(!find_ticket(store, &ended.key).await.unwrap().is_live(&after, NOW));
+
+    assert_eq!(store.end_tickets(&user.id, epoch, None).await.unwrap(), Write::Refused, "an epoch of the past");
+    assert_eq!(store.end_tickets(&user.id, epoch + 1, Some(&ended.key)).await.unwrap(), Write::Refused);
+    let gone = ticket(&user);
+    assert_eq!(store.end_tickets(&user.id, epoch + 1, Some(&gone.key)).await.unwrap(), Write::Refused);
+    assert_eq!(find_user(store, &user.id).await.unwrap(), after, "nothing refused is half done");
+    assert_eq!(store.end_tickets(&user.id, epoch + 1, None).await.unwrap(), Write::Done);
+    let last = find_user(store, &user.id).await.unwrap();
+    assert!(!find_ticket(store, &kept.key).await.unwrap().is_live(&last, NOW));
+    assert_eq!(store.end_tickets(&UserId::nobody("test"), 0, None).await.unwrap(), Write::Refused);
+}
+
+pub async fn the_use_of_an_auth_header_is_noted_once_in_five_minutes(store: &impl Administration) {
+    let header = auth_header(&account(store).await);
+    assert_eq!(store.create_auth_header(&header).await.unwrap(), Write::Done);
+    let noted = async || store.auth_headers(&header.key.user).await.unwrap()[0].last_used;
+    for (at, expected) in [(0, 0), (1, 0), (299, 0), (300, 300), (301, 300)] {
+        store.note_auth_header_use(&header.key, later(at)).await.unwrap();
+        assert_eq!(noted().await, Some(later(expected)), "{at}");
+    }
+    assert_eq!(store.delete_auth_header(&header.key).await.unwrap(), Write::Done);
+    store.note_auth_header_use(&header.key, later(900)).await.unwrap();
+    assert!(store.auth_headers(&header.key.user).await.unwrap().is_empty(), "a late note revives nothing");
+}
+
+pub async fn a_rotation_ends_the_old_and_stores_the_new_or_does_nothing(store: &impl Administration) {
+    let user = account(store).await;
+    let (old, new, third) = (auth_header(&user), auth_header(&user), auth_header(&user));
+    assert_eq!(store.create_auth_header(&old).await.unwrap(), Write::Done);
+    let end_of = async |key: &AuthHeaderKey| {
+        let headers = store.auth_headers(&user.id).await.unwrap();
+        headers.into_iter().find(|header| header.key == *key).map(|header| header.expires)
+    };
+    assert_eq!(store.rotate_auth_header(&old.key, later(50), &new).await.unwrap(), Write::Done);
+    assert_eq!((end_of(&old.key).await, end_of(&new.key).await), (Some(Some(later(50))), Some(None)));
+
+    assert_eq!(store.rotate_auth_header(&old.key, later(51), &third).await.unwrap(), Write::Refused, "no prolonging");
+    assert_eq!(
+        store.rotate_auth_header(&third.key, later(9), &auth_header(&user)).await.unwrap(),
+        Write::Refused,
+        "none to rotate"
+    );
+    assert_eq!(store.rotate_auth_header(&old.key, later(9), &new).await.unwrap(), Write::Refused, "the new one exists");
+    assert_eq!((end_of(&old.key).await, end_of(&third.key).await), (Some(Some(later(50))), None));
+    assert_eq!(store.rotate_auth_header(&old.key, later(9), &third).await.unwrap(), Write::Done);
+    assert_eq!(end_of(&old.key).await, Some(Some(later(9))));
+}
+
 /// More than one page of DynamoDB's 1 MB.
 pub async fn long_lists_are_listed_whole(store: &impl Administration) {
     let user = account(store).await;
@@ -374,6 +492,14 @@ pub async fn lost_answers(store: &impl Administration, proxy: &crate::cut::Proxy
     proxy.cut_one();
     store.record_refusal(&name, true).await.unwrap();
     assert_eq!(find_credential(store, &user).await.unwrap().failures, 1, "counted once");
+
+    assert_eq!(store.create_auth_header(&header).await.unwrap(), Write::Done);
+    let new = auth_header(&user);
+    proxy.cut_one();
+    assert_eq!(store.rotate_auth_header(&header.key, later(9), &new).await.unwrap(), Write::Done);
+    proxy.cut_one();
+    assert_eq!(store.end_tickets(&user.id, user.session_epoch, Some(&ticket.key)).await.unwrap(), Write::Done);
+    assert_eq!(find_user(store, &user.id).await.unwrap().session_epoch, user.session_epoch + 1, "ended once");
 
     proxy.cut_one();
     assert_eq!(store.create_access_token(&token).await.unwrap(), Write::Done);

@@ -1,0 +1,360 @@
+//! What the trail is about: every endpoint done, refused and in an outage, and each cause of a refusal that has a name.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use authorizer::Authorizer;
+use serde_json::{Value, json};
+use shared::api::{self, ROUTES, Route};
+use shared::auth_header::{AuthHeader, Choices};
+use shared::clock::Clock as _;
+use shared::error::Problem;
+use shared::gateway::{Endpoint, Event, Request, Response, handle};
+use shared::store::{Administration as _, Write};
+use shared::testing::SeededRandom;
+use tests::world::verifier;
+use tests::{Call, World, escaped};
+
+use crate::forge::Forge;
+use crate::{classes, rotations};
+
+/// What must never be logged, wherever a client puts it.
+pub const CANARIES: [&str; 4] = ["canary-of-a-name", "Canary-0f-a-password", "canary-in-a-place", "canary.agent/1.0"];
+
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
+
+/// Tells whoever reads our output.
+pub fn tell(what: &str, value: &Value) {
+    println!("#{what} {value}");
+}
+
+/// An id that no other request has.
+pub fn next_id() -> String {
+    format!("case-{}", NUMBER.fetch_add(1, Ordering::SeqCst))
+}
+
+/// Sends a request under an id of its own, and tells what came of it.
+async fn act(world: &World, call: &Call) -> Response {
+    let (name, id) = (call.route().name, next_id());
+    let mut event = call.event();
+    event["requestContext"]["requestId"] = json!(id);
+    event["requestContext"]["http"]["userAgent"] = json!(CANARIES[3]);
+    let response = world.invoke(name, event).await;
+    tell("case", &json!({ "id": id, "act": name, "status": response.status() }));
+    secrets(world);
+    response
+}
+
+/// Digests of what is live are secrets too: a `sid` opens nothing, but with a stolen key it would.
+fn secrets(world: &World) {
+    for ticket in world.stack.store.tickets() {
+        tell("secret", &json!(ticket.key.digest.to_base64url()));
+    }
+}
+
+fn secret(text: String) -> String {
+    tell("secret", &json!(text));
+    text
+}
+
+async fn jwt(world: &World) -> String {
+    secret(world.jwt(&world.demo).await)
+}
+
+async fn header(world: &World, jwt: &str) -> String {
+    secret(world.auth_header(jwt).await)
+}
+
+async fn ticket(world: &World) -> String {
+    secret(world.ticket(&world.demo).await)
+}
+
+/// A request that succeeds; a world is good for one.
+async fn good(world: &World, name: &str) -> Call {
+    let (call, key) = (Call::to(name), &world.applications.full);
+    match name {
+        "user-login" => call.json(&json!({ "username": "demo", "password": world.demo.password })),
+        "ticket-authenticate" => call.form(&[
+            ("accessTokenId", key),
+            ("tenantName", "demo"),
+            ("username", "demo"),
+            ("password", &world.demo.password),
+        ]),
+        "ticket-get" | "ticket-invalidate" => call.id(&ticket(world).await).header("x-api-key", key),
+        "profile-authenticate" => call.id(world.demo.id()).header("x-api-key", key),
+        "authheader-add" => call.bearer(&jwt(world).await).json(&json!({ "name": "key" })),
+        "authheader-delete" => {
+            let jwt = jwt(world).await;
+            let header = header(world, &jwt).await;
+            call.bearer(&jwt).json(&json!({ "text": header }))
+        }
+        "authheader-rotate" => {
+            let jwt = jwt(world).await;
+            let header = header(world, &jwt).await;
+            call.bearer(&jwt).json(&json!({ "text": header, "overlap": 60 }))
+        }
+        "authheader-report-leaked" => {
+            let jwt = jwt(world).await;
+            call.json(&json!({ "token": header(world, &jwt).await }))
+        }
+        "user-sessions-revoke" => call.bearer(&jwt(world).await).json(&json!({ "all": true })),
+        "user-token" => call.bearer(&jwt(world).await).query("m=5"),
+        "oauth2-introspect" | "oauth2-revoke" => {
+            let jwt = jwt(world).await;
+            call.form(&[("token", &jwt)]).header("x-api-key", key)
+        }
+        "user-renew" | "user-sessions" | "user-logout" | "authheader-list" | "test-secure" => {
+            call.bearer(&jwt(world).await)
+        }
+        _ => call,
+    }
+}
+
+/// Requests that are refused wherever they go, or nearly: what they are good for decides the endpoint.
+fn refused(route: &Route) -> Vec<Call> {
+    let call = Call::to(route.name);
+    let call = if route.path.contains("{id}") { call.id(CANARIES[2]) } else { call };
+    let passwords = [("username", CANARIES[0]), ("password", CANARIES[1]), ("tenantName", CANARIES[2])];
+    vec![
+        call.clone(),
+        call.clone().bearer(CANARIES[2]),
+        call.clone().header("authorization", &format!("{0},{0}", CANARIES[2])),
+        call.clone().header("x-authorization", CANARIES[2]),
+        call.clone().header("x-api-key", CANARIES[2]),
+        call.clone().header("x-api-key", CANARIES[2]).form(&passwords),
+        call.clone().json(&json!({ "username": CANARIES[0], "password": CANARIES[1] })),
+        call.clone().json(&json!({ "name": CANARIES[2], "text": CANARIES[2], "token": CANARIES[2], "overlap": 0 })),
+        call.clone().json(&json!({ CANARIES[0]: CANARIES[2] })),
+        call.clone().form(&[("token", CANARIES[2])]),
+        call.clone().body("application/xml", CANARIES[2]),
+        call.clone().body("application/json", &"x".repeat(70_000)),
+        call.query(&format!("m={}&password={}&accessTokenId={}", CANARIES[2], CANARIES[1], CANARIES[2])),
+    ]
+}
+
+async fn every_endpoint() {
+    for route in ROUTES {
+        let world = World::new().await;
+        let call = good(&world, route.name).await;
+        assert_eq!(act(&world, &call).await.status(), 200, "{}", route.name);
+        for call in refused(route) {
+            act(&world, &call).await;
+        }
+        let mut elsewhere = call.event();
+        elsewhere["requestContext"]["http"]["method"] = json!("PUT");
+        for event in [json!({}), json!([]), json!(null), elsewhere] {
+            world.invoke(route.name, event).await;
+        }
+        outages(route).await;
+    }
+}
+
+async fn outages(route: &Route) {
+    let world = World::new().await;
+    let call = good(&world, route.name).await;
+    let _earlier = world.stack.store.take_calls();
+    let calls = {
+        let world = World::new().await;
+        let call = good(&world, route.name).await;
+        let _earlier = world.stack.store.take_calls();
+        world.send(&call).await;
+        world.stack.store.take_calls().len()
+    };
+    for allowed in 0..calls {
+        world.stack.store.fail_after(Some(allowed));
+        assert_eq!(act(&world, &call).await.status(), 503, "{}", route.name);
+        world.stack.store.fail_after(None);
+    }
+    let mut world = World::new().await;
+    let call = good(&world, route.name).await;
+    world.stack.keys.fail(true);
+    world.restart();
+    act(&world, &call).await;
+}
+
+/// Refusals of a login and what the right password may still meet.
+async fn logins() {
+    let world = World::new().await;
+    let login =
+        |name: &str, password: &str| Call::to("user-login").json(&json!({ "username": name, "password": password }));
+    let by_ticket = |name: &str, password: &str| {
+        let fields = [("tenantName", "demo"), ("username", name), ("password", password)];
+        Call::to("ticket-authenticate").form(&fields).header("x-access-token-id", &world.applications.full)
+    };
+    for call in [
+        login("demo", CANARIES[1]),
+        login(CANARIES[0], CANARIES[1]),
+        login("passwordless", ""),
+        login("disabled", &world.disabled.password),
+        login("expired", &world.expired.password),
+        login("other/demo", &world.other.password),
+        by_ticket("demo", CANARIES[1]),
+        by_ticket(CANARIES[0], CANARIES[1]),
+        by_ticket("disabled", &world.disabled.password),
+        by_ticket("expired", &world.expired.password),
+    ] {
+        act(&world, &call).await;
+    }
+}
+
+/// What is wrong with an application, or with what it wants.
+async fn applications() {
+    let world = World::new().await;
+    let (jwt, id) = (jwt(&world).await, world.demo.id());
+    let keys = &world.applications;
+    let introspect = Call::to("oauth2-introspect").form(&[("token", &jwt)]);
+    let revoke = Call::to("oauth2-revoke").form(&[("token", &jwt)]);
+    let ticket = Call::to("ticket-get").id(&ticket(&world).await);
+    let basic = |name: &str| {
+        use base64::Engine as _;
+        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{name}:{}", keys.full)))
+    };
+    let profile = Call::to("profile-authenticate");
+    let disabled = world.disabled.id().to_owned();
+    for call in [
+        introspect.clone().header("x-api-key", &keys.expired),
+        introspect.clone().header("x-api-key", "unknown"),
+        introspect.clone().header("authorization", &basic("everywhere")),
+        introspect.clone().header("x-api-key", &keys.other),
+        revoke.clone().header("x-api-key", &keys.other),
+        revoke.header("x-api-key", &keys.profiles),
+        ticket.clone(),
+        ticket.clone().header("x-api-key", "unknown"),
+        ticket.clone().header("x-api-key", &keys.expired),
+        ticket.header("x-api-key", &keys.profiles),
+        Call::to("ticket-get").id(CANARIES[2]).header("x-api-key", &keys.full),
+        profile.clone().id(id).header("x-api-key", &keys.tickets),
+        profile.clone().id(CANARIES[2]).header("x-api-key", &keys.full),
+        profile.clone().id(&disabled).header("x-api-key", &keys.full),
+        profile.id(id).bearer(&world.profile_jwt(&world.demo).await),
+    ] {
+        act(&world, &call).await;
+    }
+}
+
+/// Credentials of users that are no longer good, or never were.
+async fn credentials() {
+    let world = World::new().await;
+    let (jwt, now) = (jwt(&world).await, world.stack.clock.now());
+    let (deleted, ticket) = (header(&world, &jwt).await, ticket(&world).await);
+    let forge = Forge::new(&world, &jwt);
+    for (_, token) in classes::all(&forge) {
+        act(&world, &Call::to("test-secure").bearer(&token)).await;
+    }
+    for (name, value) in [
+        ("sub", json!("nobody")),
+        ("sub", json!("")),
+        ("sid", json!("A".repeat(43))),
+        ("sid", json!("x")),
+        ("jti", json!("1.x")),
+        ("jti", json!("x")),
+        ("tenant", json!("*")),
+        ("nbf", json!(now.as_seconds() + 60)),
+        ("iat", json!(now.as_seconds() + 60)),
+    ] {
+        act(&world, &Call::to("test-secure").bearer(&forge.claim(name, Some(value)))).await;
+    }
+    let wrong = forge.signature([0; 64]);
+    act(&world, &Call::to("test-secure").bearer(&wrong)).await;
+    let stranger =
+        AuthHeader::issue(&shared::testing::user("nobody"), Choices::default(), now, &SeededRandom::new(3)).1;
+    for call in [
+        Call::to("test-secure"),
+        Call::to("test-secure").header("x-authorization", stranger.expose_secret()),
+        Call::to("authheader-report-leaked").json(&json!({ "token": stranger.expose_secret() })),
+        Call::to("authheader-report-leaked").json(&json!({ "token": CANARIES[2] })),
+        Call::to("authheader-delete").bearer(&jwt).json(&json!({ "text": deleted })),
+        Call::to("authheader-delete").bearer(&jwt).json(&json!({ "text": deleted })),
+        Call::to("test-secure").header("x-authorization", &deleted),
+        Call::to("user-sessions-revoke").bearer(&jwt).json(&json!({ "id": "unknown" })),
+        Call::to("authheader-list").bearer(&world.profile_jwt(&world.demo).await),
+        Call::to("user-renew").bearer(&jwt),
+        Call::to("test-secure").bearer(&jwt),
+    ] {
+        act(&world, &call).await;
+    }
+    let introspect = |token: &str| {
+        Call::to("oauth2-introspect").form(&[("token", &escaped(token))]).header("x-api-key", &world.applications.full)
+    };
+    let jwt = secret(world.jwt(&world.demo).await);
+    let header = header(&world, &jwt).await;
+    let by_header = Call::to("test-secure").header("x-authorization", &header);
+    act(&world, &by_header).await;
+    act(&world, &introspect(&ticket)).await;
+    let listed = act(&world, &Call::to("user-sessions").bearer(&jwt)).await;
+    let sessions: Value = serde_json::from_str(listed.body()).unwrap();
+    let id = &sessions.as_array().unwrap().iter().find(|session| session["family"] == "ticket").unwrap()["id"];
+    act(&world, &Call::to("user-sessions-revoke").bearer(&jwt).json(&json!({ "id": id }))).await;
+    act(&world, &introspect(&ticket)).await;
+    let written = world.stack.store.set_enabled(&world.demo.user.id, false, now).await.unwrap();
+    assert_eq!(written, Write::Done);
+    for call in [by_header, introspect(&jwt), Call::to("test-secure").bearer(&jwt)] {
+        act(&world, &call).await;
+    }
+}
+
+/// A defect of ours.
+struct Broken;
+
+impl Endpoint for Broken {
+    fn route(&self) -> &'static Route {
+        &api::USER_LOGOUT
+    }
+
+    async fn answer(&self, _: Request) -> Result<Response, Problem> {
+        panic!("as it shall")
+    }
+}
+
+async fn a_panic() {
+    let id = next_id();
+    let mut event = Call::to("user-logout").event();
+    event["requestContext"]["requestId"] = json!(id);
+    let response = handle(&Broken, Event::from(event)).await;
+    tell("case", &json!({ "id": id, "act": "user-logout", "status": response.status() }));
+}
+
+/// What the authorizer of other APIs is asked; it answers with no status.
+async fn authorizations() {
+    let world = World::new().await;
+    let function = Authorizer { verifier: verifier(&world.stack), settings: world.stack.config.authorizer };
+    let event: Value = serde_json::from_str(&tests::read("events/authorizer.json")).unwrap();
+    let good = jwt(&world).await;
+    for (token, outage) in [(good.as_str(), false), ("a.b.c", false), ("", false), (&good, true)] {
+        let id = next_id();
+        let mut event = event.clone();
+        event["requestContext"]["requestId"] = json!(id);
+        event["headers"]["authorization"] = json!(token);
+        event["identitySource"][0] = json!(token);
+        world.stack.store.fail_after(outage.then_some(0));
+        let answer = shared::invoke::handle(&function, event, "not-this-one").await;
+        let class = match &answer {
+            Ok(answer) if answer["isAuthorized"] == true => "success",
+            Ok(_) => "refused",
+            Err(_) => "failed",
+        };
+        tell("case", &json!({ "id": id, "act": "authorizer", "class": class }));
+    }
+}
+
+/// Everything, one after the other, so that the lines on standard output are in order.
+pub async fn everything() {
+    let world = World::new().await;
+    let keys = &world.applications;
+    for text in [&keys.full, &keys.everywhere, &keys.expired, &keys.master, &world.demo.password] {
+        tell("secret", &json!(text));
+    }
+    for seed in 1..=20 {
+        let keys: Value = serde_json::from_str(&tests::world::keyset(seed)).unwrap();
+        tell("secret", &keys["keys"][0]["pkcs8"]);
+    }
+    every_endpoint().await;
+    logins().await;
+    applications().await;
+    credentials().await;
+    a_panic().await;
+    authorizations().await;
+    rotations::all().await;
+    // What is noted beside the requests comes to its end.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}

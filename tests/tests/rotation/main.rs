@@ -1,0 +1,53 @@
+//! Rotation under load: a real Secrets Manager (the local one, over HTTP), the function's own four steps, eight
+//! environments with caches and phases of their own, and a clock that runs 600 times as fast, so that days fit into
+//! minutes.
+//!
+//! `ROTATION_SECONDS` says how long it runs; without it 20 s, and two minutes where `CI` is set.
+
+mod driver;
+mod load;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use driver::Naive;
+use load::{Load, SPEED};
+
+fn seconds() -> u64 {
+    let chosen = std::env::var("ROTATION_SECONDS").ok().map(|text| text.parse().expect("ROTATION_SECONDS: seconds"));
+    chosen.unwrap_or(if std::env::var_os("CI").is_some() { 120 } else { 20 })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_live_token_fails_and_no_dead_key_opens_anything() {
+    let load = Load::start().await;
+    driver::rotations(&load, Duration::from_secs(seconds())).await;
+    let figures = load.end().await;
+    println!("{figures}");
+    assert!(figures.rotations >= 20, "{figures}");
+    assert!(figures.verifications >= 200 * figures.seconds, "{figures}");
+    assert!(figures.late >= 100 && figures.forged >= 100 && figures.random >= 200 * figures.seconds, "{figures}");
+    assert_eq!((figures.failed, figures.accepted), (0, 0), "{figures}");
+    assert!(figures.reads <= 1.0, "{figures}");
+    assert_eq!(load.algorithms(), ["ES256", "EdDSA", "RS256"], "each of them signed");
+}
+
+/// The control: what a rotation without the windows does, this test sees.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_naive_rotation_is_caught() {
+    for naive in [Naive::SignsAtOnce, Naive::DropsTheOldKey] {
+        let load = Load::start().await;
+        driver::naive(&load, naive, Duration::from_secs(5)).await;
+        let figures = load.end().await;
+        println!("{naive:?}: {figures}");
+        assert!(figures.failed > 0, "{naive:?}: {figures}");
+    }
+}
+
+/// Shared by all tasks of a run.
+type Shared = Arc<Load>;
+
+/// A moment of the fast clock, in real time.
+fn real(virtual_time: Duration) -> Duration {
+    virtual_time / SPEED
+}
