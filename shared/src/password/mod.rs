@@ -1,17 +1,30 @@
-//! Password hashing: Argon2id in PHC strings, with memory that is kept between hashes and wiped after each.
+//! Password hashing: Argon2id in PHC strings, with memory that is kept between hashes and wiped after each. Hashes that
+//! other systems made are checked too, and replaced at the first login.
 //!
-//! Invariant: checking a password costs one key derivation, whether the account exists or not; the cost of a stored
-//! hash is bounded before any of its work is done.
+//! Invariant: checking a password costs at least one key derivation, whether the account exists or not; the cost of a
+//! stored hash is bounded before any of its work is done.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::lockout;
 use crate::random::Random;
 use crate::secret::Password;
+
+use self::foreign::Foreign;
+use self::stored::{Argon2Hash, Stored};
+
+pub use self::phc::Refusal;
+
+mod bcrypt;
+mod foreign;
+pub mod imported;
+mod phc;
+mod stored;
 
 /// The shortest password for a new account, in characters (NIST SP 800-63B-4, 3.1.1.2: 15 where it is the only factor).
 pub const MIN_PASSWORD_CHARS: usize = 15;
@@ -43,7 +56,7 @@ impl Cost {
     /// Whether it lies inside what this crate is willing to compute: at most 64 MiB, 10 passes and 4 lanes.
     #[must_use]
     pub fn is_bounded(&self) -> bool {
-        (8 * self.parallelism.max(1)..=MAX_MEMORY_KIB).contains(&self.memory_kib)
+        (self.parallelism.max(1).saturating_mul(8)..=MAX_MEMORY_KIB).contains(&self.memory_kib)
             && (1..=MAX_ITERATIONS).contains(&self.iterations)
             && (1..=MAX_PARALLELISM).contains(&self.parallelism)
     }
@@ -62,18 +75,18 @@ impl Cost {
     }
 }
 
-/// A password hash as stored: a PHC string. Not shown, not logged.
+/// A password hash as stored: a PHC string, or bcrypt's own form. Not shown, not logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Phc(String);
 
 impl Phc {
-    /// Takes a stored PHC string, whatever it holds; [`Hasher::verify`] bounds and checks it.
+    /// Takes a stored text, whatever it holds; [`Hasher::verify`] bounds and checks it.
     #[must_use]
     pub fn from_stored(text: String) -> Self {
         Self(text)
     }
 
-    /// The PHC string, for the one table that stores it.
+    /// The text, for the one table that stores it.
     #[must_use]
     pub fn expose_secret(&self) -> &str {
         &self.0
@@ -98,31 +111,13 @@ pub struct Verdict {
     pub matches: bool,
     /// Whether the stored hash is weaker than what is configured now.
     pub outdated: bool,
+    /// [`lockout::mark`] of a wrong password; `None` where it is right, or there was no usable hash to be wrong for.
+    pub mark: Option<u32>,
 }
 
-struct Stored {
-    algorithm: Algorithm,
-    version: Version,
-    cost: Cost,
-    salt: Salt,
-    output: Output,
-}
-
-impl Stored {
-    /// Reads and bounds a PHC string without doing any of its work.
-    fn parse(phc: &Phc) -> Result<Self, PasswordError> {
-        let hash = PasswordHash::new(&phc.0).map_err(|_| PasswordError::Unusable)?;
-        let algorithm = Algorithm::try_from(hash.algorithm.as_str()).map_err(|_| PasswordError::Unusable)?;
-        let version =
-            hash.version.map_or(Ok(Version::V0x10), Version::try_from).map_err(|_| PasswordError::Unusable)?;
-        let params = Params::try_from(&hash).map_err(|_| PasswordError::Unusable)?;
-        let cost = Cost { memory_kib: params.m_cost(), iterations: params.t_cost(), parallelism: params.p_cost() };
-        match (hash.salt, hash.hash) {
-            (Some(salt), Some(output)) if cost.is_bounded() && output.len() >= 16 => {
-                Ok(Self { algorithm, version, cost, salt, output })
-            }
-            _ => Err(PasswordError::Unusable),
-        }
+impl Verdict {
+    fn of(matches: bool, outdated: bool, output: &[u8]) -> Self {
+        Self { matches, outdated, mark: (!matches).then(|| lockout::mark(output)) }
     }
 }
 
@@ -160,17 +155,25 @@ impl Hasher {
     /// Checks a password against a stored hash. Without one (no such account, no password set) or with one that can't
     /// be used, it works as long and says no; the second is logged, since it means damaged data. A wrong password for a
     /// hash that is cheaper than what is configured costs the difference too, so that raised parameters don't tell old
-    /// accounts from unknown ones. An error means that nothing was found out.
+    /// accounts from unknown ones; for another system's hash, it costs the whole. An error means that nothing was
+    /// found out.
     pub fn verify(&self, password: &Password, stored: Option<&Phc>) -> Result<Verdict, PasswordError> {
-        let parsed = stored.map(Stored::parse);
+        let parsed = stored.map(|phc| Stored::parse(&phc.0));
         if let Some(Err(error)) = &parsed {
             tracing::error!(%error, "a stored password hash was refused");
         }
-        let Some(Ok(stored)) = parsed else {
-            self.work(password, self.cost)?;
-            return Ok(Verdict { matches: false, outdated: false });
-        };
-        let mut output = vec![0; stored.output.len()];
+        match parsed {
+            Some(Ok(Stored::Argon2(stored))) => self.verify_argon2(password, &stored),
+            Some(Ok(Stored::Foreign(stored))) => self.verify_foreign(password, &stored),
+            None | Some(Err(_)) => {
+                self.work(password, self.cost)?;
+                Ok(Verdict { matches: false, outdated: false, mark: None })
+            }
+        }
+    }
+
+    fn verify_argon2(&self, password: &Password, stored: &Argon2Hash) -> Result<Verdict, PasswordError> {
+        let mut output = Zeroizing::new(vec![0; stored.output.len()]);
         self.derive(stored.algorithm, stored.version, stored.cost, password, stored.salt.as_ref(), &mut output)?;
         let matches = verify_slices_are_equal(&output, stored.output.as_bytes()).is_ok();
         if let (false, Some(missing)) = (matches, self.cost.beyond(stored.cost)) {
@@ -180,7 +183,16 @@ impl Hasher {
             || stored.version != Version::V0x13
             || stored.cost.memory_kib < self.cost.memory_kib
             || stored.cost.iterations < self.cost.iterations;
-        Ok(Verdict { matches, outdated })
+        Ok(Verdict::of(matches, outdated, &output))
+    }
+
+    fn verify_foreign(&self, password: &Password, stored: &Foreign) -> Result<Verdict, PasswordError> {
+        let output = stored.derive(password.expose_secret().as_bytes())?;
+        let matches = verify_slices_are_equal(&output, stored.hash()).is_ok();
+        if !matches {
+            self.work(password, self.cost)?;
+        }
+        Ok(Verdict::of(matches, true, &output))
     }
 
     /// Does the work of a derivation for its time alone.
@@ -226,6 +238,8 @@ pub async fn verify(hasher: &Arc<Hasher>, password: Password, stored: Option<Phc
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::testing::SeededRandom;
 
@@ -233,6 +247,13 @@ mod tests {
 
     fn password(text: &str) -> Password {
         Password::from_input(text).unwrap()
+    }
+
+    impl Hasher {
+        /// How much of the kept memory was ever used, in KiB: none means that no Argon2 work was done.
+        fn blocks_used(&self) -> usize {
+            self.memory.lock().unwrap().len()
+        }
     }
 
     #[test]
@@ -256,7 +277,7 @@ mod tests {
             "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc".to_owned(),
         );
         let verdict = Hasher::new(SMALL).unwrap().verify(&password("password"), Some(&phc)).unwrap();
-        assert_eq!(verdict, Verdict { matches: true, outdated: false });
+        assert_eq!(verdict, Verdict { matches: true, outdated: false, mark: None });
     }
 
     #[test]
@@ -279,6 +300,67 @@ mod tests {
         assert_eq!(cost(64, 2).beyond(cost(128, 2)), None);
     }
 
+    /// One cheap hash of each scheme, all of `lètmein`: bcrypt computed with libxcrypt, the rest with Python's
+    /// hashlib and OpenSSL's AES.
+    const FOREIGN: [&str; 9] = [
+        "$2b$04$CCCCCCCCCCCCCCCCCCCCC.gkH6UnjS0HnlIFKPrxOxecnCGXTwVua",
+        "$2x$04$CCCCCCCCCCCCCCCCCCCCC.YZD7aa6qvHt3hG5Nx1RihvAVWaYkR4e",
+        "$scrypt$ln=10,r=8,p=5$c2Vhc2FsdDAxMjM0NTY3ODlhYmNkZWY$VTMcJv8tmhjocGoylGibQRq5jjFZtuzhbTxWCnHHfsBjDCpP/hjIvhylmlC+jyyAmDK1xFZw/n7JQ/spz5ohXQ",
+        "$firebase-scrypt$ln=4,r=1,sep=Bw,key=jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA$42xEC+ixf3L2lw$gyToWnp3sfoSjIMTZtuUOKO6bK/zNz6ulRmt3iAvZgX9g4n5fhhtnFzpE2rDeUE0kg8tbbspeYn91iHrLhqg5g",
+        "$pbkdf2-sha1$i=1000,l=20$c2Vhc2FsdDAxMjM0NTY3ODlhYmNkZWY$eYzuxv1X+IPXx6Nw+AIWMYKgv1Q",
+        "$pbkdf2-sha256$i=1000,l=32$c2Vhc2FsdDAxMjM0NTY3ODlhYmNkZWY$FCAs9lBHMuIi1cFlYu6bd9kD6MnB5ohtmabS2IyJcCo",
+        "$pbkdf2-sha512$i=1000,l=64$c2Vhc2FsdDAxMjM0NTY3ODlhYmNkZWY$A6aXDAiuFb3GqV1hqGbyNXveuEhnu9wLo96gB2Bv2Br+bZ5sz34K0sNM/Lz7EST992RUi80MSCmmkiEOf78a/w",
+        "$sha256-1001$AAECAwQFBgcICQoLDA0ODw$5MFI/ZewVRUh12LCGHuXMr83JmUGaf3hZdttrVxadns",
+        "$ssha$AAECAwQFBgc$zCyB0yOIAKNCxw1zl1I29dxNpzM",
+    ];
+
+    #[test]
+    fn the_right_password_of_another_system_matches_at_its_own_cost_and_is_to_be_hashed_anew() {
+        for text in FOREIGN {
+            let hasher = Hasher::new(SMALL).unwrap();
+            let verdict = hasher.verify(&password("lètmein"), Some(&Phc::from_stored(text.to_owned()))).unwrap();
+            assert_eq!(verdict, Verdict { matches: true, outdated: true, mark: None }, "{text}");
+            assert_eq!(hasher.blocks_used(), 0, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_password_costs_the_configured_work_whoever_made_the_hash() {
+        for text in FOREIGN {
+            for wrong in ["", "letmein", "lètmei", "lètmein "] {
+                let hasher = Hasher::new(SMALL).unwrap();
+                let verdict = hasher.verify(&password(wrong), Some(&Phc::from_stored(text.to_owned()))).unwrap();
+                assert!(!verdict.matches && verdict.mark.is_some(), "{text}");
+                assert_eq!(hasher.blocks_used(), 32, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_wrong_password_has_its_mark() {
+        let hasher = Hasher::new(SMALL).unwrap();
+        for text in FOREIGN {
+            let phc = Phc::from_stored(text.to_owned());
+            let mark = |wrong| hasher.verify(&password(wrong), Some(&phc)).unwrap().mark;
+            assert_eq!(mark("letmein"), mark("letmein"), "{text}");
+            assert_ne!(mark("letmein"), mark("letmeout"), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_bit_of_a_foreign_hash_counts() {
+        let hasher = Hasher::new(SMALL).unwrap();
+        for text in FOREIGN {
+            let last = text.chars().last().unwrap();
+            let other = if last == 'A' { 'Q' } else { 'A' };
+            let (start, tail) = text.split_at(text.len() - 8);
+            let changed = format!("{start}{}", tail.replacen(|c| c != other, &other.to_string(), 1));
+            assert_ne!(changed, text);
+            let verdict = hasher.verify(&password("lètmein"), Some(&Phc::from_stored(changed))).unwrap();
+            assert!(!verdict.matches, "{text}");
+        }
+    }
+
     #[test]
     fn a_hash_beyond_the_bounds_is_refused_before_any_work() {
         let salt_and_output = "c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
@@ -289,20 +371,70 @@ mod tests {
             format!("$argon2id$v=19$m=64,t=1,p=5${salt_and_output}"),
             format!("$argon2id$v=19$m=64,t=0,p=1${salt_and_output}"),
             format!("$scrypt$v=19$m=64,t=1,p=1${salt_and_output}"),
+            format!("$argon2id$v=19$m=64,t=1,t=1,p=1${salt_and_output}"),
+            format!("$argon2id$v=19$m=64,t=1,p=1,keyid=AAAA${salt_and_output}"),
+            format!("$argon2id$v=19$m=64,t=1,p=1,data=AAAA${salt_and_output}"),
             "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ".to_owned(),
             "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$AAAA".to_owned(),
+            "$2b$15$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW".to_owned(),
+            "$2b$31$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW".to_owned(),
+            "$2c$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW".to_owned(),
+            format!("$scrypt$ln=17,r=8,p=1${salt_and_output}"),
+            format!("$scrypt$ln=63,r=4294967295,p=4294967295${salt_and_output}"),
+            format!(
+                "$firebase-scrypt$ln=17,r=8,sep=Bw,key=CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc${salt_and_output}"
+            ),
+            format!("$pbkdf2-sha1$i=2000001,l=32${salt_and_output}"),
+            format!("$pbkdf2-sha256$i=4294967295,l=32${salt_and_output}"),
+            format!("$pbkdf2-sha512$i=2000001,l=32${salt_and_output}"),
+            format!("$md5${salt_and_output}"),
+            "{SSHA}zCyB0yOIAKNCxw1zl1I29dxNpzMAAQIDBAUGBw==".to_owned(),
             String::new(),
+            "$".to_owned(),
+            "$$$$$".to_owned(),
             "x".repeat(100_000),
+            format!("$scrypt${}", "$".repeat(100_000)),
             "\u{130}$\u{200b}".to_owned(),
         ] {
-            assert!(Stored::parse(&Phc::from_stored(bad.clone())).is_err(), "{bad}");
-            assert!(
-                !Hasher::new(SMALL)
-                    .unwrap()
-                    .verify(&password("password"), Some(&Phc::from_stored(bad)))
-                    .unwrap()
-                    .matches
-            );
+            // Reading computes nothing, so that what it refuses cost nothing.
+            assert!(Stored::parse(&bad).is_err(), "{bad}");
+            let hasher = Hasher::new(SMALL).unwrap();
+            let verdict = hasher.verify(&password("password"), Some(&Phc::from_stored(bad))).unwrap();
+            assert_eq!(verdict, Verdict { matches: false, outdated: false, mark: None });
+            assert_eq!(hasher.blocks_used(), 32, "a refused hash costs what no hash costs");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_stored_text_panics(
+            text in prop_oneof![
+                ".*",
+                "\\$(argon2(i|d|id)|scrypt|firebase-scrypt|pbkdf2-sha(1|256|512)|sha256-1001|ssha(256|512)?|2[abxy])\\$[-a-z0-9=,$./+é]{0,80}",
+            ],
+            seed in 0..FOREIGN.len(),
+            at in any::<prop::sample::Index>(),
+            replacement in any::<char>(),
+        ) {
+            drop(Stored::parse(&text));
+            let mut damaged: Vec<char> = FOREIGN.get(seed).unwrap().chars().collect();
+            *at.get_mut(&mut damaged) = replacement;
+            drop(Stored::parse(&damaged.into_iter().collect::<String>()));
+        }
+
+        #[test]
+        fn no_damage_to_salt_or_hash_lets_another_password_in(
+            seed in 0..FOREIGN.len(),
+            at in any::<prop::sample::Index>(),
+            replacement in any::<char>(),
+        ) {
+            let text = FOREIGN.get(seed).unwrap();
+            let start = text.rfind('$').unwrap() + 1;
+            let mut damaged: Vec<char> = text.get(start..).unwrap().chars().collect();
+            *at.get_mut(&mut damaged) = replacement;
+            let damaged = format!("{}{}", text.get(..start).unwrap(), damaged.into_iter().collect::<String>());
+            let verdict = Hasher::new(SMALL).unwrap().verify(&password("letmein"), Some(&Phc::from_stored(damaged)));
+            prop_assert!(!verdict.unwrap().matches);
         }
     }
 
