@@ -1,19 +1,21 @@
 //! The one function that takes a password. Every path that authenticates by password goes through it, so that a rule
-//! that holds here holds everywhere; lockout belongs here too.
+//! that holds here holds everywhere, lockout first of all ([`crate::lockout`]).
 //!
 //! Invariant: every refusal costs the same calls in the same order: one key derivation with one read beside it, then
-//! one write. Nothing is issued before the credential's conditional write has been acknowledged.
+//! one write. Nothing is issued, and nothing about a right password told, before the credential's conditional write has
+//! been acknowledged.
 
 use std::sync::Arc;
 
 use crate::audit;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::error::Problem;
-use crate::password::{self, Hasher};
+use crate::lockout::{Gate, Guesses, Rules};
+use crate::password::{self, Hasher, Verdict};
 use crate::random::Random;
 use crate::secret::{Password, Token};
 use crate::source::Source;
-use crate::store::{Credential, LoginCommit, LoginName, Lookup, Store, Write};
+use crate::store::{Credential, Guess, Guessed, LoginCommit, LoginName, Lookup, Store, Write};
 use crate::ticket::{Limits, Origin, Ticket};
 use crate::user::{User, UserId};
 
@@ -27,6 +29,8 @@ pub struct Login<S> {
     pub clock: Arc<dyn Clock>,
     /// Makes tickets.
     pub random: Arc<dyn Random>,
+    /// How many wrong passwords an account takes.
+    pub rules: Rules,
 }
 
 /// A login that succeeded and is stored.
@@ -50,10 +54,14 @@ pub struct Opening {
 }
 
 /// Why a password was not enough.
-#[derive(Clone, Debug, PartialEq, Eq)]
 enum Refusal {
-    BadCredentials,
+    /// It is wrong, and a hash was there to say so.
+    Wrong { mark: u32 },
+    /// There is nothing that it could be right for, or it came while none is judged.
+    Nothing,
+    /// It is right, and the account is disabled.
     Disabled(UserId),
+    /// It is right, and over.
     Expired,
 }
 
@@ -75,26 +83,19 @@ impl<S: Store> Login<S> {
         );
         let (verdict, profile) = (verdict.map_err(|_| Problem::Internal("a password was not checked"))?, profile?);
         let now = self.clock.now();
+        let guesses = found.as_ref().map(|credential| credential.guesses.clone()).unwrap_or_default();
+        let gate = Gate::of(&guesses, opening.source.network.as_deref(), &self.rules, now);
         let user = profile.user(&id).cloned();
-        match &user {
-            Some(user) => audit::actor(user),
-            None => audit::detail("unknown_user"),
+        if let Some(user) = &user {
+            audit::actor(user);
         }
-        let judged = match (found, &user) {
-            (Some(credential), Some(user)) if verdict.matches => judge(&credential, user, now).map(|()| credential),
-            (Some(_), Some(_)) => {
-                audit::detail("wrong_password");
-                Err(Refusal::BadCredentials)
-            }
-            _ => Err(Refusal::BadCredentials),
-        };
-        let (credential, user) = match (judged, user) {
-            (Ok(credential), Some(user)) => (credential, user),
-            (Ok(_), None) => return self.refuse(&name, Refusal::BadCredentials).await,
-            (Err(refusal), _) => return self.refuse(&name, refusal).await,
+        let (credential, user) = match judge(found, user, verdict, &gate, now) {
+            Ok(account) => account,
+            Err(refusal) => return self.refuse(Attempt { name, guesses, gate, now }, refusal).await,
         };
         let rehashed = if verdict.outdated { self.rehash(password).await } else { None };
-        let commit = LoginCommit { name, version: credential.version, user: user.id.clone(), rehashed, at: now };
+        let (version, owner) = (credential.version, user.id.clone());
+        let commit = LoginCommit { name, version, user: owner, gate, rehashed, at: now };
         let Opening { origin, limits, source } = opening;
         let (mut ticket, token) = Ticket::issue(&user, origin, limits, source, now, &*self.random);
         ticket.password_expires = credential.password_expires;
@@ -108,7 +109,7 @@ impl<S: Store> Login<S> {
         match (committed?, created?) {
             (Write::Done, Write::Done) => Ok(()),
             (Write::Refused, _) => {
-                // The password was changed between our read and our write.
+                // The password was changed, or guesses closed the lock, between our read and our write.
                 self.store.delete_ticket(&ticket.key).await?;
                 Err(Problem::BadCredentials)
             }
@@ -116,18 +117,25 @@ impl<S: Store> Login<S> {
         }
     }
 
-    async fn refuse<T>(&self, name: &LoginName, refusal: Refusal) -> Result<T, Problem> {
-        self.store.record_refusal(name, refusal == Refusal::BadCredentials).await?;
-        match &refusal {
-            Refusal::BadCredentials => {}
-            Refusal::Disabled(_) => audit::detail("disabled"),
-            Refusal::Expired => audit::detail("password_expired"),
+    /// One write, whatever the reason. What a right password earns is told only if that write was admitted: being told
+    /// is what a guess is made for.
+    async fn refuse<T>(&self, attempt: Attempt, refusal: Refusal) -> Result<T, Problem> {
+        let (found, detail, told) = match refusal {
+            Refusal::Wrong { mark } => (Guessed::Wrong { mark }, Some("wrong_password"), Problem::BadCredentials),
+            Refusal::Nothing => (Guessed::Nothing, None, Problem::BadCredentials),
+            Refusal::Disabled(id) => (Guessed::Right, Some("disabled"), Problem::DisabledProfile(id)),
+            Refusal::Expired => (Guessed::Right, Some("password_expired"), Problem::PasswordExpired),
+        };
+        detail.into_iter().for_each(audit::detail);
+        match self.store.record_guess(attempt.guess(found)).await? {
+            Write::Done => Err(told),
+            Write::Refused => {
+                if found == Guessed::Right {
+                    audit::detail("locked");
+                }
+                Err(Problem::BadCredentials)
+            }
         }
-        Err(match refusal {
-            Refusal::BadCredentials => Problem::BadCredentials,
-            Refusal::Disabled(id) => Problem::DisabledProfile(id),
-            Refusal::Expired => Problem::PasswordExpired,
-        })
     }
 
     /// A hash of the configured cost for a password that was just found right; a failure leaves the old one.
@@ -139,18 +147,57 @@ impl<S: Store> Login<S> {
     }
 }
 
-/// What may still stand in the way of the right password. Told only to somebody who has it.
-fn judge(credential: &Credential, user: &User, now: crate::clock::Timestamp) -> Result<(), Refusal> {
+/// A password that was shown for an account, and what it had to pass.
+struct Attempt {
+    name: LoginName,
+    guesses: Guesses,
+    gate: Gate,
+    now: Timestamp,
+}
+
+impl Attempt {
+    /// What is to be written. The store itself looks for a wrong password's mark among those of its network; strangers
+    /// may have it from another one.
+    fn guess(self, found: Guessed) -> Guess {
+        let Gate { locks, stale, .. } = self.gate;
+        let known = |key| matches!(found, Guessed::Wrong { mark } if self.guesses.holds(key, mark));
+        let keys = locks.iter().map(|lock| &lock.key).enumerate();
+        let counted = keys.filter(|(index, key)| *index == 0 || !known(key)).map(|(_, key)| key.clone()).collect();
+        Guess { name: self.name, found, locks, counted, stale, at: self.now }
+    }
+}
+
+/// The account that a password opens, or what stands in the way of it.
+fn judge(
+    found: Option<Credential>,
+    user: Option<User>,
+    verdict: Verdict,
+    gate: &Gate,
+    now: Timestamp,
+) -> Result<(Credential, User), Refusal> {
+    let nothing = |detail| {
+        audit::detail(detail);
+        Refusal::Nothing
+    };
+    let (Some(credential), Some(user)) = (found, user) else { return Err(nothing("unknown_user")) };
     if user.tenant.as_str() != credential.name.tenant() {
-        return Err(Refusal::BadCredentials);
+        return Err(nothing("unknown_user"));
+    }
+    if !gate.is_open() {
+        return Err(nothing("locked"));
+    }
+    match verdict {
+        Verdict { matches: true, .. } => {}
+        Verdict { mark: Some(mark), .. } => return Err(Refusal::Wrong { mark }),
+        Verdict { mark: None, .. } => return Err(nothing("no_password")),
     }
     if !user.enabled {
-        return Err(Refusal::Disabled(user.id.clone()));
+        return Err(Refusal::Disabled(user.id));
     }
     if credential.password_expires.is_some_and(|expires| now >= expires) {
         return Err(Refusal::Expired);
     }
-    Ok(())
+    Ok((credential, user))
 }
 
 #[cfg(test)]
@@ -185,7 +232,13 @@ mod tests {
         assert_eq!(stack.store.create_user(account).await.unwrap(), Creation::Done);
         let _ = stack.store.take_calls();
         let clock: Arc<dyn Clock> = Arc::new(stack.clock.clone());
-        let login = Login { store: stack.store.clone(), hasher, clock, random: Arc::clone(&stack.random) };
+        let login = Login {
+            store: stack.store.clone(),
+            hasher,
+            clock,
+            random: Arc::clone(&stack.random),
+            rules: Rules::DEFAULT,
+        };
         World { stack, login, name }
     }
 
@@ -208,12 +261,12 @@ mod tests {
     #[tokio::test]
     async fn refusals_are_counted_and_a_login_starts_over() {
         let world = world().await;
-        for _ in 0..3 {
-            assert!(matches!(world.attempt("wrong").await, Err(Problem::BadCredentials)));
+        for number in 0..3 {
+            assert!(matches!(world.attempt(&format!("wrong {number}")).await, Err(Problem::BadCredentials)));
         }
-        assert_eq!(world.found().await.unwrap().failures, 3);
+        assert_eq!(world.found().await.unwrap().guesses.failures(), 3);
         assert!(world.attempt("right").await.is_ok());
-        assert_eq!(world.found().await.unwrap().failures, 0);
+        assert_eq!(world.found().await.unwrap().guesses.failures(), 0);
     }
 
     #[tokio::test]
@@ -242,6 +295,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_hash_of_another_system_opens_and_is_made_anew() {
+        let world = world().await;
+        // Of "right", by libxcrypt.
+        let imported = "$2b$04$abcdefghijklmnopqrstuuFmEfrkTQnczNzw475xE2VhDrK1uwJiC";
+        let set = |credential: &mut Credential| credential.phc = Some(password::Phc::from_stored(imported.to_owned()));
+        world.stack.store.edit_credential(&world.name, set);
+        assert!(world.attempt("wrong").await.is_err());
+        assert!(world.found().await.unwrap().phc.unwrap().expose_secret() == imported, "only the right one can do it");
+        assert!(world.attempt("right").await.is_ok());
+        assert!(world.found().await.unwrap().phc.unwrap().expose_secret().starts_with("$argon2id$"));
+        assert!(world.attempt("right").await.is_ok());
+    }
+
+    #[tokio::test]
     async fn disabled_and_expired_are_told_only_to_who_has_the_password() {
         let world = world().await;
         let now = world.login.clock.now();
@@ -252,7 +319,11 @@ mod tests {
         world.stack.store.edit_user(&owner, |user| user.enabled = false);
         assert!(matches!(world.attempt("wrong").await, Err(Problem::BadCredentials)));
         assert!(matches!(world.attempt("right").await, Err(Problem::DisabledProfile(id)) if id == owner));
-        assert_eq!(world.found().await.unwrap().failures, 2, "the right password is never counted");
+        assert_eq!(
+            world.found().await.unwrap().guesses.failures(),
+            1,
+            "the right one never counts, the same wrong one once"
+        );
         assert_eq!(world.stack.store.tickets(), []);
     }
 

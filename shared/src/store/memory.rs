@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Administration, Creation, Credential, Found, LoginCommit, LoginName, Lookup, NewUser, Renewal, Store, StoreError,
-    Write, email_claim,
+    Administration, Creation, Credential, Found, Guess, Guessed, LoginCommit, LoginName, Lookup, NewUser, Renewal,
+    Step, Store, StoreError, Write, email_claim,
 };
 use crate::access_token::AccessToken;
 use crate::auth_header::{AuthHeader, AuthHeaderKey};
 use crate::clock::Timestamp;
+use crate::lockout::Guesses;
 use crate::secret::Digest;
 use crate::tenant::{Tenant, TenantName};
-use crate::ticket::{Ticket, TicketKey};
+use crate::ticket::{Branch, Ticket, TicketKey};
 use crate::user::{User, UserId};
 
 #[derive(Default)]
@@ -103,21 +104,42 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn record_refusal(&self, login: &LoginName, counts: bool) -> Result<(), StoreError> {
-        let mut tables = self.call("record_refusal")?;
-        if let Some(credential) = tables.credentials.get_mut(login) {
-            credential.failures += u64::from(counts);
+    async fn record_guess(&self, guess: Guess) -> Result<Write, StoreError> {
+        let mut tables = self.call("record_guess")?;
+        let Some(credential) = tables.credentials.get_mut(&guess.name) else { return Ok(Write::Refused) };
+        let guesses = &mut credential.guesses;
+        let mark = match guess.found {
+            Guessed::Nothing => return Ok(Write::Done),
+            Guessed::Right => return Ok(done_if(guesses.admit(&guess.locks))),
+            Guessed::Wrong { mark } => mark,
+        };
+        let repeated = guess.counted.first().is_some_and(|key| guesses.holds(key, mark));
+        if repeated || !guesses.admit(&guess.locks) {
+            return Ok(Write::Refused);
         }
-        Ok(())
+        for key in &guess.counted {
+            let counter = guesses.counters.entry(key.clone()).or_default();
+            counter.failures += 1;
+            counter.marks.insert(mark);
+            counter.last = Some(guess.at);
+        }
+        for key in &guess.stale {
+            guesses.counters.remove(key);
+        }
+        Ok(Write::Done)
     }
 
     async fn commit_login(&self, commit: LoginCommit) -> Result<Write, StoreError> {
         let mut tables = self.call("commit_login")?;
         let Some(credential) = tables.credentials.get_mut(&commit.name) else { return Ok(Write::Refused) };
-        if credential.version != commit.version || credential.user != commit.user {
+        let fits = credential.version == commit.version && credential.user == commit.user;
+        if !fits || !credential.guesses.admit(&commit.gate.locks) {
             return Ok(Write::Refused);
         }
-        credential.failures = 0;
+        let Guesses { counters, known } = &mut credential.guesses;
+        counters.retain(|key, _| key.place != commit.gate.place && !commit.gate.stale.contains(key));
+        known.retain(|place, _| !commit.gate.forgotten.contains(place));
+        known.insert(commit.gate.place, commit.at);
         credential.last_login = Some(commit.at);
         if let Some(phc) = commit.rehashed {
             credential.phc = Some(phc);
@@ -141,22 +163,31 @@ impl Store for MemoryStore {
     async fn renew_ticket(&self, key: &TicketKey, renewal: Renewal) -> Result<Write, StoreError> {
         let mut tables = self.call("renew_ticket")?;
         let Some(ticket) = tables.tickets.get_mut(key) else { return Ok(Write::Refused) };
-        let later = renewal.to > renewal.from || ticket.expires <= renewal.expires;
-        if ticket.generation != renewal.from || ticket.expires <= renewal.at || !later {
+        let count = ticket.branches.len();
+        let (fits, may_shorten) = match renewal.step {
+            Step::Advance { from, alone } => (ticket.accepts(from) && (!alone || count == 1), alone),
+            Step::Join { at } => (ticket.accepts(at), false),
+            Step::Fork { branches } => (count == branches, false),
+        };
+        if !fits || ticket.expires <= renewal.at || !may_shorten && ticket.expires > renewal.expires {
             return Ok(Write::Refused);
         }
-        if renewal.to > renewal.from {
-            ticket.renewed = Some(renewal.at);
+        match renewal.step {
+            Step::Advance { from, .. } => {
+                let next = Branch { generation: from.generation + 1, renewed: Some(renewal.at) };
+                ticket.branches.iter_mut().skip(from.branch).take(1).for_each(|branch| *branch = next);
+            }
+            Step::Join { .. } => {}
+            Step::Fork { .. } => ticket.branches.push(Branch::default()),
         }
-        ticket.generation = renewal.to;
         ticket.expires = renewal.expires;
         ticket.last_request = renewal.at;
         Ok(Write::Done)
     }
 
-    async fn tickets(&self, user: &UserId) -> Result<Vec<Ticket>, StoreError> {
+    async fn tickets(&self, user: &UserId, now: Timestamp) -> Result<Vec<Ticket>, StoreError> {
         let tables = self.call("tickets")?;
-        Ok(tables.tickets.values().filter(|ticket| ticket.key.user == *user).cloned().collect())
+        Ok(tables.tickets.values().filter(|ticket| ticket.key.user == *user && ticket.expires > now).cloned().collect())
     }
 
     async fn end_tickets(&self, user: &UserId, epoch: u64, kept: Option<&TicketKey>) -> Result<Write, StoreError> {
@@ -263,7 +294,7 @@ impl Administration for MemoryStore {
             phc: account.phc,
             version: 0,
             password_expires: None,
-            failures: 0,
+            guesses: Guesses::default(),
             last_login: None,
         };
         tables.credentials.insert(login, credential);
@@ -292,6 +323,12 @@ impl Administration for MemoryStore {
 
     async fn access_tokens(&self) -> Result<Vec<AccessToken>, StoreError> {
         Ok(self.call("access_tokens")?.access_tokens.values().cloned().collect())
+    }
+
+    async fn unlock(&self, name: &LoginName) -> Result<Write, StoreError> {
+        let mut tables = self.call("unlock")?;
+        let credential = tables.credentials.get_mut(name);
+        Ok(done_if(credential.map(|credential| credential.guesses.counters.clear()).is_some()))
     }
 
     async fn delete_access_token(&self, digest: Digest) -> Result<Write, StoreError> {

@@ -12,10 +12,11 @@ pub mod memory;
 use crate::access_token::AccessToken;
 use crate::auth_header::{AuthHeader, AuthHeaderKey};
 use crate::clock::Timestamp;
+use crate::lockout::{CounterKey, Gate, Guesses, Lock};
 use crate::password::Phc;
 use crate::secret::Digest;
 use crate::tenant::{Tenant, TenantName};
-use crate::ticket::{Ticket, TicketKey};
+use crate::ticket::{Lineage, Ticket, TicketKey};
 use crate::user::{Email, User, UserId, UserName};
 
 /// Why storage gave no answer.
@@ -102,8 +103,8 @@ pub struct Credential {
     pub version: u64,
     /// When the password ends, if ever.
     pub password_expires: Option<Timestamp>,
-    /// Refused passwords since the last accepted one.
-    pub failures: u64,
+    /// What is remembered of guesses at the password.
+    pub guesses: Guesses,
     /// The last accepted one.
     pub last_login: Option<Timestamp>,
 }
@@ -146,6 +147,36 @@ impl Found {
     }
 }
 
+/// What a password that opened nothing writes to its credential.
+pub struct Guess {
+    /// Whose.
+    pub name: LoginName,
+    /// What came of it.
+    pub found: Guessed,
+    /// The counters that it has to pass.
+    pub locks: Vec<Lock>,
+    /// Those in which a wrong one is counted.
+    pub counted: Vec<CounterKey>,
+    /// Counters of the past, to be swept.
+    pub stale: Vec<CounterKey>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What came of a password that opened nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guessed {
+    /// It is wrong: counted, unless one with the same mark was counted before.
+    Wrong {
+        /// [`crate::lockout::mark`] of it.
+        mark: u32,
+    },
+    /// It is right, and its owner is to be told why it does not open the account.
+    Right,
+    /// Nothing was found out: there is no such account, it has no password, or its lock is closed.
+    Nothing,
+}
+
 /// What a login that succeeded writes to its credential.
 pub struct LoginCommit {
     /// Whose.
@@ -154,6 +185,8 @@ pub struct LoginCommit {
     pub version: u64,
     /// The account, as the credential named it: part of the condition.
     pub user: UserId,
+    /// What it had to pass: part of the condition, and opened by it.
+    pub gate: Gate,
     /// A stronger hash of the same password, where parameters rose.
     pub rehashed: Option<Phc>,
     /// When.
@@ -162,14 +195,34 @@ pub struct LoginCommit {
 
 /// What a renewal writes to a ticket.
 pub struct Renewal {
-    /// The [`Ticket::generation`] that was read: the condition.
-    pub from: u64,
-    /// The generation from here on: `from`, where only the end moves, or the next.
-    pub to: u64,
-    /// The new end; not earlier than the one that is stored where the generation stays.
+    /// What becomes of its branches; what was read of them is the condition.
+    pub step: Step,
+    /// The new end. Earlier than the stored one only where the ticket has one branch: others may rest on it.
     pub expires: Timestamp,
     /// When.
     pub at: Timestamp,
+}
+
+/// What becomes of a ticket's branches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A branch goes on to its next generation.
+    Advance {
+        /// Where it stands.
+        from: Lineage,
+        /// Whether it is the only one.
+        alone: bool,
+    },
+    /// A branch stays where it is, and only the end moves.
+    Join {
+        /// Where it stands.
+        at: Lineage,
+    },
+    /// Another branch begins.
+    Fork {
+        /// How many there are.
+        branches: usize,
+    },
 }
 
 /// A new account.
@@ -201,11 +254,12 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// `BatchGetItem`: everything that a request rests on.
     fn lookup(&self, wanted: Lookup) -> impl Future<Output = Result<Found, StoreError>> + Send;
 
-    /// `UpdateItem` on Credentials: counts a refused password, if it is one to count. For a name that nobody has it
-    /// makes the same call and changes nothing.
-    fn record_refusal(&self, name: &LoginName, counts: bool) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// `UpdateItem` on Credentials: counts a wrong password, provided that its locks admit it; asks the same of a right
+    /// one, and changes nothing. Refused when they don't. For a name that nobody has it makes the same call.
+    fn record_guess(&self, guess: Guess) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
-    /// `UpdateItem` on Credentials: marks a login, provided that the password was not changed meanwhile.
+    /// `UpdateItem` on Credentials: marks a login, provided that the password was not changed meanwhile and its gate
+    /// is still open. The network's guesses are forgotten, and it is a known one from now on.
     fn commit_login(&self, commit: LoginCommit) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
     /// `PutItem` on Tickets: stores a ticket that does not exist yet.
@@ -214,13 +268,14 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// `UpdateItem` on Tickets: notes a use; refused when the ticket is gone, so that nothing revives it.
     fn touch_ticket(&self, key: &TicketKey, at: Timestamp) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
-    /// `UpdateItem` on Tickets: raises generation and end of a ticket that is live by its absolute limit, unless another
-    /// renewal came first.
+    /// `UpdateItem` on Tickets: takes a step of renewal with a ticket that is live by its absolute limit, unless another
+    /// one came first.
     fn renew_ticket(&self, key: &TicketKey, renewal: Renewal)
     -> impl Future<Output = Result<Write, StoreError>> + Send;
 
-    /// `Query` on Tickets, strongly consistent: all of one user's that are stored, live or not.
-    fn tickets(&self, user: &UserId) -> impl Future<Output = Result<Vec<Ticket>, StoreError>> + Send;
+    /// `Query` on Tickets, strongly consistent: one user's whose absolute limit lies after `now`. Of a user who has more
+    /// than anybody logs in by hand (some 50,000 tickets that were not swept yet), only a part.
+    fn tickets(&self, user: &UserId, now: Timestamp) -> impl Future<Output = Result<Vec<Ticket>, StoreError>> + Send;
 
     /// `UpdateItem` on Users and Tickets in one transaction: ends all tickets of a user at once, by raising the user's
     /// [`User::session_epoch`] from `epoch`, and takes `kept` along to the new epoch. Refused when the epoch is another
@@ -293,6 +348,9 @@ pub trait Administration: Store {
 
     /// All access tokens.
     fn access_tokens(&self) -> impl Future<Output = Result<Vec<AccessToken>, StoreError>> + Send;
+
+    /// Forgets all guesses at an account's password, so that none has to wait; refused when there is none.
+    fn unlock(&self, name: &LoginName) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
     /// Deletes an access token, at once for every function; refused when there is none.
     fn delete_access_token(&self, digest: Digest) -> impl Future<Output = Result<Write, StoreError>> + Send;

@@ -1,18 +1,22 @@
 //! The rules themselves.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use shared::access_token::{AccessToken, TenantPermission};
 use shared::auth_header::{AuthHeader, AuthHeaderKey, Choices};
 use shared::clock::Timestamp;
+use shared::lockout::{Admits, Counter, CounterKey, Gate, Lock, Place};
 use shared::password::Phc;
 use shared::random::SystemRandom;
 use shared::secret::Digest;
 use shared::source::Source;
-use shared::store::{Administration, Creation, Credential, LoginCommit, LoginName, Lookup, NewUser, Renewal, Write};
+use shared::store::{
+    Administration, Creation, Credential, Guess, Guessed, LoginCommit, LoginName, Lookup, NewUser, Renewal, Step, Write,
+};
 use shared::tenant::{Tenant, TenantName};
-use shared::ticket::{Limits, Origin, Ticket, TicketKey};
+use shared::ticket::{Branch, Limits, Lineage, Origin, Ticket, TicketKey};
 use shared::user::{Email, User, UserId, UserName};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -262,20 +266,93 @@ pub async fn names_full_of_separators_stay_apart(store: &impl Administration) {
 pub async fn refusals_are_counted_where_there_is_an_account(store: &impl Administration) {
     let user = account(store).await;
     let name = LoginName::new(&user.tenant, &user.name);
-    store.record_refusal(&name, true).await.unwrap();
-    store.record_refusal(&name, false).await.unwrap();
-    store.record_refusal(&name, true).await.unwrap();
-    assert_eq!(find_credential(store, &user).await.unwrap().failures, 2);
+    for (mark, written) in [(1, Write::Done), (2, Write::Done), (1, Write::Refused), (3, Write::Done)] {
+        assert_eq!(store.record_guess(wrong(&name, mark, Admits::Below(9))).await.unwrap(), written, "{mark}");
+    }
+    let nothing = Guess { found: Guessed::Nothing, ..wrong(&name, 4, Admits::Below(9)) };
+    assert_eq!(store.record_guess(nothing).await.unwrap(), Write::Done);
+    let guesses = find_credential(store, &user).await.unwrap().guesses;
+    let counter = Counter { failures: 3, last: Some(later(1)), marks: [1, 2, 3].into() };
+    assert_eq!(guesses.counters, BTreeMap::from([(at_home(), counter)]), "the same one counts once");
     let absent = named("demo", "absent");
-    store.record_refusal(&LoginName::new(&absent.tenant, &absent.name), true).await.unwrap();
+    let nobody = LoginName::new(&absent.tenant, &absent.name);
+    assert_eq!(store.record_guess(wrong(&nobody, 1, Admits::Below(9))).await.unwrap(), Write::Refused);
     assert!(find_credential(store, &absent).await.is_none(), "counting makes no account");
 }
 
-pub async fn parallel_refusals_are_all_counted(store: &impl Administration) {
+/// The counter of a network on the suite's day.
+fn at_home() -> CounterKey {
+    CounterKey { day: 20_833, place: Place::of(Some("203.0.113.0/24")) }
+}
+
+/// A wrong password from that network.
+fn wrong(name: &LoginName, mark: u32, admits: Admits) -> Guess {
+    let lock = Lock { key: at_home(), admits };
+    let (found, counted) = (Guessed::Wrong { mark }, vec![at_home()]);
+    Guess { name: name.clone(), found, locks: vec![lock], counted, stale: Vec::new(), at: later(1) }
+}
+
+pub async fn of_parallel_guesses_no_more_are_admitted_than_the_lock_allows(store: &impl Administration) {
     let user = account(store).await;
     let name = LoginName::new(&user.tenant, &user.name);
-    join_all((0..PARALLEL).map(|_| async { store.record_refusal(&name, true).await.unwrap() })).await;
-    assert_eq!(find_credential(store, &user).await.unwrap().failures, PARALLEL as u64);
+    let admitted = async |admits, first: u32| {
+        let guesses = (first..).take(PARALLEL).map(|mark| wrong(&name, mark, admits));
+        let outcomes = join_all(guesses.map(|guess| store.record_guess(guess))).await;
+        outcomes.into_iter().filter(|outcome| *outcome.as_ref().unwrap() == Write::Done).count()
+    };
+    assert_eq!(admitted(Admits::Below(5), 100).await, 5);
+    assert_eq!(admitted(Admits::Below(5), 200).await, 0);
+    assert_eq!(admitted(Admits::Nobody, 300).await, 0);
+    assert_eq!(admitted(Admits::Exactly(5), 400).await, 1, "after a wait, one");
+    assert_eq!(admitted(Admits::Exactly(5), 500).await, 0);
+    assert_eq!(find_credential(store, &user).await.unwrap().guesses.failures(), 6);
+    let right = |admits| Guess { found: Guessed::Right, ..wrong(&name, 1, admits) };
+    assert_eq!(
+        store.record_guess(right(Admits::Below(5))).await.unwrap(),
+        Write::Refused,
+        "a right one no more than others"
+    );
+    assert_eq!(store.record_guess(right(Admits::Exactly(6))).await.unwrap(), Write::Done);
+    assert_eq!(store.unlock(&name).await.unwrap(), Write::Done);
+    assert_eq!(store.unlock(&name).await.unwrap(), Write::Done, "once more is no error");
+    assert_eq!(find_credential(store, &user).await.unwrap().guesses.counters, BTreeMap::new());
+    assert_eq!(store.unlock(&LoginName::typed("demo", "absent")).await.unwrap(), Write::Refused);
+}
+
+pub async fn a_login_forgets_its_network_s_guesses_and_remembers_the_network(store: &impl Administration) {
+    let user = account(store).await;
+    let name = LoginName::new(&user.tenant, &user.name);
+    let (yesterday, strangers) =
+        (CounterKey { day: 20_832, ..at_home() }, CounterKey { place: Place::Strangers, ..at_home() });
+    let both = Guess { counted: vec![at_home(), strangers.clone()], ..wrong(&name, 1, Admits::Below(5)) };
+    assert_eq!(store.record_guess(both).await.unwrap(), Write::Done);
+    let earlier = Guess { counted: vec![yesterday.clone()], ..wrong(&name, 2, Admits::Below(5)) };
+    assert_eq!(store.record_guess(earlier).await.unwrap(), Write::Done);
+    let lock = |admits| vec![Lock { key: at_home(), admits }];
+    let forgotten = Place::of(Some("198.51.100.0/24"));
+    let commit = |admits, place: Place, forgotten| LoginCommit {
+        name: name.clone(),
+        version: 0,
+        user: user.id.clone(),
+        gate: Gate { locks: lock(admits), place, stale: vec![yesterday.clone()], forgotten },
+        rehashed: None,
+        at: later(5),
+    };
+    assert_eq!(
+        store.commit_login(commit(Admits::Below(1), at_home().place, Vec::new())).await.unwrap(),
+        Write::Refused
+    );
+    assert_eq!(store.commit_login(commit(Admits::Below(5), forgotten.clone(), Vec::new())).await.unwrap(), Write::Done);
+    let last = commit(Admits::Below(5), at_home().place, vec![forgotten]);
+    assert_eq!(store.commit_login(last).await.unwrap(), Write::Done);
+    let guesses = find_credential(store, &user).await.unwrap().guesses;
+    assert_eq!(guesses.counters.into_keys().collect::<Vec<_>>(), [strangers], "those of strangers stay");
+    assert_eq!(guesses.known, BTreeMap::from([(at_home().place, later(5))]));
+    let parallel = (0..PARALLEL).map(|_| store.commit_login(commit(Admits::Exactly(3), at_home().place, Vec::new())));
+    assert!(
+        join_all(parallel).await.into_iter().all(|outcome| outcome.unwrap() == Write::Done),
+        "any number of right ones"
+    );
 }
 
 pub async fn a_login_is_committed_against_the_password_it_was_checked_with(store: &impl Administration) {
@@ -285,19 +362,20 @@ pub async fn a_login_is_committed_against_the_password_it_was_checked_with(store
         name: name.clone(),
         version,
         user: id.clone(),
+        gate: Gate { locks: Vec::new(), place: at_home().place, stale: Vec::new(), forgotten: Vec::new() },
         rehashed: rehashed.map(|phc| Phc::from_stored(phc.to_owned())),
         at: later(5),
     };
-    store.record_refusal(&name, true).await.unwrap();
+    assert_eq!(store.record_guess(wrong(&name, 1, Admits::Below(5))).await.unwrap(), Write::Done);
     assert_eq!(store.commit_login(commit(1, &user.id, Some("$x$"))).await.unwrap(), Write::Refused);
     let another = UserId::generate(&SystemRandom);
     assert_eq!(store.commit_login(commit(0, &another, Some("$x$"))).await.unwrap(), Write::Refused);
     let before = find_credential(store, &user).await.unwrap();
-    assert_eq!((before.failures, before.last_login), (1, None), "a refused commit changes nothing");
+    assert_eq!((before.guesses.failures(), before.last_login), (1, None), "a refused commit changes nothing");
     assert_eq!(store.commit_login(commit(0, &user.id, None)).await.unwrap(), Write::Done);
     assert_eq!(store.commit_login(commit(0, &user.id, Some("$new$"))).await.unwrap(), Write::Done);
     let after = find_credential(store, &user).await.unwrap();
-    assert_eq!((after.failures, after.last_login, after.version), (0, Some(later(5)), 0));
+    assert_eq!((after.last_login, after.version), (Some(later(5)), 0));
     assert_eq!(after.phc.unwrap().expose_secret(), "$new$");
     let absent = LoginCommit { name: LoginName::typed("demo", "absent"), ..commit(0, &user.id, None) };
     assert_eq!(store.commit_login(absent).await.unwrap(), Write::Refused);
@@ -345,61 +423,82 @@ pub async fn an_access_token_is_gone_once_deleted(store: &impl Administration) {
     assert_eq!(store.access_tokens().await.unwrap(), [other]);
 }
 
-pub async fn a_renewal_raises_the_generation_it_was_read_at(store: &impl Administration) {
+fn advance(branch: usize, generation: u64, alone: bool) -> Step {
+    Step::Advance { from: Lineage { branch, generation }, alone }
+}
+
+fn renewal(step: Step, expires: u64) -> Renewal {
+    Renewal { step, expires: later(expires), at: later(10) }
+}
+
+pub async fn a_renewal_takes_the_step_it_was_read_for(store: &impl Administration) {
     let ticket = ticket(&account(store).await);
     assert_eq!(store.create_ticket(&ticket).await.unwrap(), Write::Done);
-    let renewal = |from, to, seconds| Renewal { from, to, expires: later(seconds), at: later(10) };
-    assert_eq!(store.renew_ticket(&ticket.key, renewal(0, 1, 5000)).await.unwrap(), Write::Done);
-    assert_eq!(store.renew_ticket(&ticket.key, renewal(0, 1, 6000)).await.unwrap(), Write::Refused, "it was overtaken");
-    let found = find_ticket(store, &ticket.key).await.unwrap();
-    assert_eq!((found.generation, found.expires, found.renewed), (1, later(5000), Some(later(10))));
-    assert_eq!(found.last_request, later(10));
+    let took = async |step, expires| store.renew_ticket(&ticket.key, renewal(step, expires)).await.unwrap();
+    let found = async || find_ticket(store, &ticket.key).await.unwrap();
+    let first = Branch { generation: 1, renewed: Some(later(10)) };
+    assert_eq!(took(advance(0, 0, true), 5000).await, Write::Done);
+    assert_eq!(took(advance(0, 0, true), 6000).await, Write::Refused, "it was overtaken");
+    assert_eq!((found().await.branches, found().await.expires), (vec![first], later(5000)), "earlier than before");
+    assert_eq!(found().await.last_request, later(10));
 
-    assert_eq!(store.renew_ticket(&ticket.key, renewal(1, 1, 4999)).await.unwrap(), Write::Refused, "never earlier");
-    let again = Renewal { at: later(20), ..renewal(1, 1, 7000) };
-    assert_eq!(store.renew_ticket(&ticket.key, again).await.unwrap(), Write::Done);
-    let found = find_ticket(store, &ticket.key).await.unwrap();
-    assert_eq!(
-        (found.generation, found.expires, found.renewed),
-        (1, later(7000), Some(later(10))),
-        "still the same one"
-    );
-    assert_eq!(store.renew_ticket(&ticket.key, renewal(1, 2, 60)).await.unwrap(), Write::Done, "a shorter one begins");
-    assert_eq!(find_ticket(store, &ticket.key).await.unwrap().expires, later(60));
+    assert_eq!(took(Step::Fork { branches: 1 }, 4999).await, Write::Refused, "another branch rests on the end");
+    assert_eq!(took(Step::Fork { branches: 2 }, 7000).await, Write::Refused, "there is one");
+    assert_eq!(took(Step::Fork { branches: 1 }, 7000).await, Write::Done);
+    assert_eq!(took(Step::Fork { branches: 1 }, 7000).await, Write::Refused, "there are two now");
+    assert_eq!((found().await.branches, found().await.expires), (vec![first, Branch::default()], later(7000)));
+
+    let join = |branch, generation| Step::Join { at: Lineage { branch, generation } };
+    assert_eq!(took(join(0, 0), 8000).await, Write::Refused, "it went on");
+    assert_eq!(took(join(0, 1), 6999).await, Write::Refused, "no earlier");
+    assert_eq!(took(join(0, 1), 8000).await, Write::Done);
+    assert_eq!((found().await.branches, found().await.expires), (vec![first, Branch::default()], later(8000)));
+
+    assert_eq!(took(advance(1, 0, true), 9000).await, Write::Refused, "it is not alone");
+    assert_eq!(took(advance(1, 0, false), 7999).await, Write::Refused, "never earlier for the others");
+    assert_eq!(took(advance(2, 0, false), 9000).await, Write::Refused, "there is no third");
+    assert_eq!(took(advance(1, 0, false), 9000).await, Write::Done);
+    assert_eq!((found().await.branches, found().await.expires), (vec![first, first], later(9000)), "each for itself");
 }
 
 pub async fn what_has_ended_is_not_renewed(store: &impl Administration) {
     let ticket = ticket(&account(store).await);
     assert_eq!(store.create_ticket(&ticket).await.unwrap(), Write::Done);
-    let late = Renewal { from: 0, to: 1, expires: later(900_000), at: ticket.expires };
-    assert_eq!(store.renew_ticket(&ticket.key, late).await.unwrap(), Write::Refused);
+    for step in [advance(0, 0, true), Step::Fork { branches: 1 }] {
+        let late = Renewal { step, expires: later(900_000), at: ticket.expires };
+        assert_eq!(store.renew_ticket(&ticket.key, late).await.unwrap(), Write::Refused);
+    }
     store.delete_ticket(&ticket.key).await.unwrap();
-    let early = Renewal { from: 0, to: 1, expires: later(100), at: later(1) };
-    assert_eq!(store.renew_ticket(&ticket.key, early).await.unwrap(), Write::Refused);
+    for step in [advance(0, 0, true), Step::Fork { branches: 1 }] {
+        assert_eq!(store.renew_ticket(&ticket.key, renewal(step, 100_000)).await.unwrap(), Write::Refused);
+    }
     assert_eq!(find_ticket(store, &ticket.key).await, None, "nothing revives it");
 }
 
 pub async fn of_parallel_renewals_one_wins(store: &impl Administration) {
     let ticket = ticket(&account(store).await);
     assert_eq!(store.create_ticket(&ticket).await.unwrap(), Write::Done);
-    let renewal = |seconds| Renewal { from: 0, to: 1, expires: later(seconds), at: later(1) };
-    let tries = (0..16).map(|number| store.renew_ticket(&ticket.key, renewal(100 + number)));
-    let won = join_all(tries).await.into_iter().filter(|outcome| *outcome.as_ref().unwrap() == Write::Done).count();
-    assert_eq!(won, 1);
-    assert_eq!(find_ticket(store, &ticket.key).await.unwrap().generation, 1);
+    for step in [advance(0, 0, true), Step::Fork { branches: 1 }] {
+        let tries = (0..16).map(|number| store.renew_ticket(&ticket.key, renewal(step, 90_000 + number)));
+        let outcomes = join_all(tries).await.into_iter().filter(|outcome| *outcome.as_ref().unwrap() == Write::Done);
+        assert_eq!(outcomes.count(), 1, "{step:?}");
+    }
+    assert_eq!(find_ticket(store, &ticket.key).await.unwrap().branches.len(), 2);
 }
 
 pub async fn tickets_are_listed_for_their_user_alone(store: &impl Administration) {
     let (user, other) = (account(store).await, named("demo", "other"));
-    assert!(store.tickets(&user.id).await.unwrap().is_empty());
+    assert!(store.tickets(&user.id, NOW).await.unwrap().is_empty());
     let mut mine = [ticket(&user), ticket(&user), ticket(&user)].to_vec();
     for ticket in mine.iter().chain(&[ticket(&other)]) {
         assert_eq!(store.create_ticket(ticket).await.unwrap(), Write::Done);
     }
-    let mut listed = store.tickets(&user.id).await.unwrap();
+    let mut listed = store.tickets(&user.id, NOW).await.unwrap();
     listed.sort_by(|a, b| a.key.cmp(&b.key));
     mine.sort_by(|a, b| a.key.cmp(&b.key));
     assert_eq!(listed, mine);
+    let end = mine[0].expires;
+    assert_eq!(store.tickets(&user.id, end).await.unwrap(), [], "nor what is over and not swept");
 }
 
 pub async fn ending_all_tickets_leaves_at_most_the_one_that_is_kept(store: &impl Administration) {
@@ -490,8 +589,8 @@ pub async fn lost_answers(store: &impl Administration, proxy: &crate::cut::Proxy
     assert_eq!(store.delete_auth_header(&header.key).await.unwrap(), Write::Refused);
 
     proxy.cut_one();
-    store.record_refusal(&name, true).await.unwrap();
-    assert_eq!(find_credential(store, &user).await.unwrap().failures, 1, "counted once");
+    let _counted = store.record_guess(wrong(&name, 1, Admits::Below(5))).await.unwrap();
+    assert_eq!(find_credential(store, &user).await.unwrap().guesses.failures(), 1, "counted once");
 
     assert_eq!(store.create_auth_header(&header).await.unwrap(), Write::Done);
     let new = auth_header(&user);

@@ -2,13 +2,14 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 
+use super::expressions::Expressions;
 use super::item::{self, Attributes, name};
 use super::transaction::{Outcome, create, exists};
 use super::{DynamoStore, condition, unavailable};
 use crate::access_token::AccessToken;
 use crate::clock::Timestamp;
 use crate::secret::Digest;
-use crate::store::{Administration, Creation, LoginName, NewUser, StoreError, Write, email_claim};
+use crate::store::{Administration, Creation, LoginName, Lookup, NewUser, Store as _, StoreError, Write, email_claim};
 use crate::tenant::Tenant;
 use crate::user::UserId;
 
@@ -61,6 +62,18 @@ impl Administration for DynamoStore {
 
     async fn access_tokens(&self) -> Result<Vec<AccessToken>, StoreError> {
         self.of_kind(item::KIND_TOKEN).await?.iter().map(item::access_token).collect()
+    }
+
+    async fn unlock(&self, name: &LoginName) -> Result<Write, StoreError> {
+        let wanted = Lookup { credential: Some(name.clone()), ..Lookup::default() };
+        let Some(credential) = self.lookup(wanted).await?.credential else { return Ok(Write::Refused) };
+        let keys: Vec<_> = credential.guesses.counters.into_keys().collect();
+        if keys.is_empty() {
+            return Ok(Write::Done);
+        }
+        let mut write = Expressions::default();
+        write.forget(&keys);
+        write.update(&self.client, &self.tables.credentials, item::credential_key(name)).await
     }
 
     async fn delete_access_token(&self, digest: Digest) -> Result<Write, StoreError> {

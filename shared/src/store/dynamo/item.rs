@@ -13,7 +13,7 @@
 //! | Applications | `TENANT#name` | | [`Tenant`] |
 //! | Applications | `TOKEN#digest` | | [`AccessToken`] |
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -21,12 +21,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::access_token::{AccessToken, Action, TenantPermission};
 use crate::auth_header::{AuthHeader, AuthHeaderKey};
 use crate::clock::Timestamp;
+use crate::lockout::{CounterKey, Guesses, Place};
 use crate::password::Phc;
 use crate::secret::Digest;
 use crate::source::Source;
 use crate::store::{Credential, LoginName, StoreError};
 use crate::tenant::{Tenant, TenantName};
-use crate::ticket::{Origin, Ticket, TicketKey};
+use crate::ticket::{Branch, Origin, Ticket, TicketKey};
 use crate::user::{Email, User, UserId, UserName};
 
 /// Attributes by name, as DynamoDB holds them.
@@ -48,8 +49,13 @@ pub(crate) mod name {
 
     pub(crate) const PHC: &str = "phc";
     pub(crate) const VERSION: &str = "version";
-    pub(crate) const FAILURES: &str = "failures";
     pub(crate) const LAST_LOGIN: &str = "last_login";
+    /// Followed by `#day#place`: wrong passwords, when the last one came, marks of them.
+    pub(crate) const GUESSES: &str = "guesses";
+    pub(crate) const GUESSED_AT: &str = "guessed_at";
+    pub(crate) const MARKS: &str = "marks";
+    /// Followed by `#place`: the last login from there.
+    pub(crate) const KNOWN: &str = "known";
 
     pub(crate) const USERNAME: &str = "username";
     pub(crate) const EMAIL: &str = "email";
@@ -65,6 +71,7 @@ pub(crate) mod name {
     pub(crate) const ORIGIN: &str = "origin";
     pub(crate) const LAST_REQUEST: &str = "last_request";
     pub(crate) const IDLE: &str = "idle";
+    pub(crate) const BRANCHES: &str = "branches";
     pub(crate) const GENERATION: &str = "generation";
     pub(crate) const RENEWED: &str = "renewed";
     pub(crate) const PASSWORD_EXPIRES: &str = "password_expires";
@@ -229,12 +236,7 @@ fn add<const N: usize>(mut key: Attributes, attributes: [(&str, AttributeValue);
 pub(crate) fn credential_item(login: &LoginName, user: &User, phc: Option<&Phc>) -> Attributes {
     let mut item = add(
         credential_key(login),
-        [
-            (name::USER, text(user.id.as_str())),
-            (name::VERSION, number(0)),
-            (name::FAILURES, number(0)),
-            (name::CREATED, moment(user.created)),
-        ],
+        [(name::USER, text(user.id.as_str())), (name::VERSION, number(0)), (name::CREATED, moment(user.created))],
     );
     set(&mut item, name::PHC, phc.map(|phc| text(phc.expose_secret())));
     item
@@ -249,9 +251,52 @@ pub(crate) fn credential(login: LoginName, attributes: &Attributes) -> Result<Cr
         phc: reader.optional(name::PHC, |value| as_text(value).map(|phc| Phc::from_stored(phc.to_owned())))?,
         version: reader.required(name::VERSION, as_number)?,
         password_expires: reader.optional(name::EXPIRES, as_moment)?,
-        failures: reader.optional(name::FAILURES, as_number)?.unwrap_or_default(),
+        guesses: guesses(&reader)?,
         last_login: reader.optional(name::LAST_LOGIN, as_moment)?,
     })
+}
+
+/// Reads the counters of guesses, whose attributes are named by kind, day and place.
+fn guesses(reader: &Reader<'_>) -> Result<Guesses, StoreError> {
+    let mut guesses = Guesses::default();
+    for (attribute, value) in reader.attributes {
+        let Some((kind, rest)) = attribute.split_once('#') else { continue };
+        let corrupt = || reader.corrupt("counters of guesses");
+        if kind == name::KNOWN {
+            let last = as_moment(value).ok_or_else(corrupt)?;
+            guesses.known.insert(Place::parse(rest), last);
+            continue;
+        }
+        let (day, place) = rest.split_once('#').ok_or_else(corrupt)?;
+        let key = CounterKey { day: day.parse().map_err(|_| corrupt())?, place: Place::parse(place) };
+        let counter = guesses.counters.entry(key).or_default();
+        match kind {
+            name::GUESSES => counter.failures = as_number(value).ok_or_else(corrupt)?,
+            name::GUESSED_AT => counter.last = Some(as_moment(value).ok_or_else(corrupt)?),
+            name::MARKS => counter.marks = as_numbers(value).ok_or_else(corrupt)?,
+            _ => return Err(corrupt()),
+        }
+    }
+    Ok(guesses)
+}
+
+/// The name of a counter's attribute.
+pub(crate) fn counter_attribute(kind: &str, key: &CounterKey) -> String {
+    format!("{kind}#{}#{}", key.day, key.place.as_str())
+}
+
+/// The name of the attribute that remembers a known network.
+pub(crate) fn known_attribute(place: &Place) -> String {
+    format!("{}#{}", name::KNOWN, place.as_str())
+}
+
+/// A set of one number.
+pub(crate) fn number_set(value: u32) -> AttributeValue {
+    AttributeValue::Ns(vec![value.to_string()])
+}
+
+fn as_numbers(value: &AttributeValue) -> Option<BTreeSet<u32>> {
+    value.as_ns().ok()?.iter().map(|number| number.parse().ok()).collect()
 }
 
 /// The item of a claim on an e-mail address.
@@ -331,16 +376,45 @@ pub(crate) fn ticket_item(ticket: &Ticket) -> Attributes {
             (name::LAST_REQUEST, moment(ticket.last_request)),
             (name::EXPIRES, moment(ticket.expires)),
             (name::EPOCH, number(ticket.epoch)),
-            (name::GENERATION, number(ticket.generation)),
+            (name::BRANCHES, branches(&ticket.branches)),
             (name::TTL, ticket_ttl(ticket.expires)),
         ],
     );
     set(&mut item, name::IDLE, ticket.idle.map(|idle| number(idle.as_secs())));
-    set(&mut item, name::RENEWED, ticket.renewed.map(moment));
     set(&mut item, name::PASSWORD_EXPIRES, ticket.password_expires.map(moment));
     set(&mut item, name::NETWORK, ticket.source.network.as_deref().map(text));
     set(&mut item, name::AGENT, ticket.source.agent.as_deref().map(text));
     item
+}
+
+/// A list of branches.
+pub(crate) fn branches(branches: &[Branch]) -> AttributeValue {
+    let each = branches.iter().map(|branch| {
+        let mut attributes = Attributes::from([(name::GENERATION.to_owned(), number(branch.generation))]);
+        set(&mut attributes, name::RENEWED, branch.renewed.map(moment));
+        AttributeValue::M(attributes)
+    });
+    AttributeValue::L(each.collect())
+}
+
+fn as_branches(value: &AttributeValue) -> Option<Vec<Branch>> {
+    let each = value.as_l().ok()?.iter().map(|branch| {
+        let attributes = branch.as_m().ok()?;
+        let renewed = attributes.get(name::RENEWED).map(as_moment);
+        Some(Branch {
+            generation: as_number(attributes.get(name::GENERATION)?)?,
+            renewed: match renewed {
+                Some(moment) => Some(moment?),
+                None => None,
+            },
+        })
+    });
+    each.collect::<Option<Vec<_>>>().filter(|branches| !branches.is_empty())
+}
+
+/// A count, for the size of a list.
+pub(crate) fn count(value: usize) -> AttributeValue {
+    AttributeValue::N(value.to_string())
 }
 
 /// When DynamoDB may sweep a ticket that ends at `expires`.
@@ -370,8 +444,7 @@ pub(crate) fn ticket(key: TicketKey, attributes: &Attributes) -> Result<Ticket, 
         idle: reader.optional(name::IDLE, |value| as_number(value).map(Duration::from_secs))?,
         expires: reader.required(name::EXPIRES, as_moment)?,
         epoch: reader.required(name::EPOCH, as_number)?,
-        generation: reader.required(name::GENERATION, as_number)?,
-        renewed: reader.optional(name::RENEWED, as_moment)?,
+        branches: reader.required(name::BRANCHES, as_branches)?,
         password_expires: reader.optional(name::PASSWORD_EXPIRES, as_moment)?,
         source: Source {
             network: reader.optional(name::NETWORK, |value| as_text(value).map(str::to_owned))?,
@@ -535,7 +608,8 @@ mod tests {
         let source = Source::new(Some("203.0.113.9"), Some("curl/8"));
         let (mut sample, _) =
             Ticket::issue(&subject, Origin::Ticket, limits, source, subject.created, &SeededRandom::new(1));
-        (sample.generation, sample.renewed, sample.password_expires) = (3, Some(sample.created), Some(sample.expires));
+        sample.branches.push(Branch { generation: 3, renewed: Some(sample.created) });
+        sample.password_expires = Some(sample.expires);
         assert_eq!(ticket(sample.key.clone(), &ticket_item(&sample)).unwrap(), sample);
         assert_eq!(ticket_key_of(&ticket_item(&sample)).unwrap(), sample.key);
 

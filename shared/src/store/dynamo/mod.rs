@@ -1,6 +1,7 @@
 //! The store on DynamoDB: the only place that names its operations.
 
 mod administration;
+mod expressions;
 pub(crate) mod item;
 mod transaction;
 
@@ -15,17 +16,21 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure, Select};
 
+use self::expressions::Expressions;
 use self::item::{Attributes, name, number};
 use self::transaction::{Outcome, create, update};
 use crate::auth_header::{AuthHeader, AuthHeaderKey};
 use crate::clock::Timestamp;
+use crate::lockout::CounterKey;
 use crate::random::Random;
-use crate::store::{Found, LoginCommit, LoginName, Lookup, Renewal, Store, StoreError, Write};
-use crate::ticket::{Ticket, TicketKey, USE_NOTED};
+use crate::store::{Found, Guess, Guessed, LoginCommit, Lookup, Renewal, Step, Store, StoreError, Write};
+use crate::ticket::{Branch, Ticket, TicketKey, USE_NOTED};
 use crate::user::UserId;
 
 const BATCH_TRIES: u32 = 3;
 const DELETE_TRIES: u32 = 3;
+/// Of 1 MB each, which is some 3,000 tickets and a few hundredths of a second.
+const TICKET_PAGES: u32 = 16;
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// The names of a stack's tables.
@@ -220,52 +225,50 @@ impl Store for DynamoStore {
         self.collect(&wanted, &items)
     }
 
-    async fn record_refusal(&self, login: &LoginName, counts: bool) -> Result<(), StoreError> {
-        let operation = self.operation();
-        let result = self
-            .client
-            .update_item()
-            .table_name(&self.tables.credentials)
-            .set_key(Some(item::credential_key(login)))
-            .update_expression("ADD #failures :count SET #op = :op")
-            .condition_expression("attribute_exists(#pk) AND (attribute_not_exists(#op) OR #op <> :op)")
-            .expression_attribute_names("#pk", name::PK)
-            .expression_attribute_names("#op", name::OPERATION)
-            .expression_attribute_names("#failures", name::FAILURES)
-            .expression_attribute_values(":count", number(u8::from(counts)))
-            .expression_attribute_values(":op", operation)
-            .send()
-            .await;
-        match condition(result, "UpdateItem")? {
-            Write::Done | Write::Refused => Ok(()),
+    async fn record_guess(&self, guess: Guess) -> Result<Write, StoreError> {
+        let mut write = Expressions::default();
+        let operation = write.name(name::OPERATION);
+        let mark = write.value(self.operation());
+        write.set(format!("{operation} = {mark}"));
+        match guess.found {
+            Guessed::Nothing => {}
+            Guessed::Right => write.admits(&guess.locks),
+            Guessed::Wrong { mark: wrong } => {
+                // A try that is repeated after its success must not count twice.
+                write.condition(format!("(attribute_not_exists({operation}) OR {operation} <> {mark})"));
+                write.admits(&guess.locks);
+                write.count(&guess.counted, wrong, guess.at);
+                write.forget(&guess.stale);
+            }
         }
+        write.update(&self.client, &self.tables.credentials, item::credential_key(&guess.name)).await
     }
 
     async fn commit_login(&self, commit: LoginCommit) -> Result<Write, StoreError> {
-        let mut update = "SET #last = :at, #failures = :zero".to_owned();
-        let mut request = self.client.update_item();
-        if let Some(phc) = &commit.rehashed {
-            update.push_str(", #phc = :phc");
-            request = request
-                .expression_attribute_names("#phc", name::PHC)
-                .expression_attribute_values(":phc", AttributeValue::S(phc.expose_secret().to_owned()));
+        let mut write = Expressions::default();
+        for (attribute, value) in
+            [(name::VERSION, number(commit.version)), (name::USER, AttributeValue::S(commit.user.as_str().to_owned()))]
+        {
+            let (attribute, value) = (write.name(attribute), write.value(value));
+            write.condition(format!("{attribute} = {value}"));
         }
-        let result = request
-            .table_name(&self.tables.credentials)
-            .set_key(Some(item::credential_key(&commit.name)))
-            .update_expression(update)
-            .condition_expression("#version = :version AND #user = :user")
-            .expression_attribute_names("#version", name::VERSION)
-            .expression_attribute_names("#user", name::USER)
-            .expression_attribute_names("#last", name::LAST_LOGIN)
-            .expression_attribute_names("#failures", name::FAILURES)
-            .expression_attribute_values(":version", number(commit.version))
-            .expression_attribute_values(":user", AttributeValue::S(commit.user.as_str().to_owned()))
-            .expression_attribute_values(":at", item::moment(commit.at))
-            .expression_attribute_values(":zero", number(0))
-            .send()
-            .await;
-        condition(result, "UpdateItem")
+        write.admits(&commit.gate.locks);
+        let own = commit.gate.locks.iter().map(|lock| &lock.key).filter(|key| key.place == commit.gate.place);
+        let over: Vec<CounterKey> = own.chain(&commit.gate.stale).cloned().collect();
+        write.forget(&over);
+        write.forget_networks(&commit.gate.forgotten);
+        let mut changes = vec![
+            (name::LAST_LOGIN.to_owned(), item::moment(commit.at)),
+            (item::known_attribute(&commit.gate.place), item::moment(commit.at)),
+        ];
+        changes.extend(
+            commit.rehashed.map(|phc| (name::PHC.to_owned(), AttributeValue::S(phc.expose_secret().to_owned()))),
+        );
+        for (attribute, value) in changes {
+            let (attribute, value) = (write.name(&attribute), write.value(value));
+            write.set(format!("{attribute} = {value}"));
+        }
+        write.update(&self.client, &self.tables.credentials, item::credential_key(&commit.name)).await
     }
 
     async fn create_ticket(&self, ticket: &Ticket) -> Result<Write, StoreError> {
@@ -290,33 +293,48 @@ impl Store for DynamoStore {
     }
 
     async fn renew_ticket(&self, key: &TicketKey, renewal: Renewal) -> Result<Write, StoreError> {
-        // Where the generation stays, the end moves later or not at all: a JWT of this generation may rest on it.
-        let (renewed, later) =
-            if renewal.to > renewal.from { (", #renewed = :at", "") } else { ("", " AND #expires <= :expires") };
-        let mut request = self.client.update_item();
-        if !renewed.is_empty() {
-            request = request.expression_attribute_names("#renewed", name::RENEWED);
+        let mut write = Expressions::default();
+        let (branches, ends) = (write.name(name::BRANCHES), write.name(name::EXPIRES));
+        let (at, expires) = (write.value(item::moment(renewal.at)), write.value(item::moment(renewal.expires)));
+        write.condition(format!("{ends} > {at}"));
+        let may_shorten = match renewal.step {
+            Step::Advance { from, alone } => {
+                let (generation, renewed) = (write.name(name::GENERATION), write.name(name::RENEWED));
+                let place = format!("{branches}[{}]", from.branch);
+                let (old, new) = (write.value(number(from.generation)), write.value(number(from.generation + 1)));
+                write.condition(format!("{place}.{generation} = {old}"));
+                write.set(format!("{place}.{generation} = {new}"));
+                write.set(format!("{place}.{renewed} = {at}"));
+                if alone {
+                    let one = write.value(number(1));
+                    write.condition(format!("size({branches}) = {one}"));
+                }
+                alone
+            }
+            Step::Join { at: from } => {
+                let (generation, there) = (write.name(name::GENERATION), write.value(number(from.generation)));
+                write.condition(format!("{branches}[{}].{generation} = {there}", from.branch));
+                false
+            }
+            Step::Fork { branches: count } => {
+                let (count, new) = (write.value(item::count(count)), write.value(item::branches(&[Branch::default()])));
+                write.condition(format!("size({branches}) = {count}"));
+                write.set(format!("{branches} = list_append({branches}, {new})"));
+                false
+            }
+        };
+        if !may_shorten {
+            write.condition(format!("{ends} <= {expires}"));
         }
-        let result = request
-            .table_name(&self.tables.tickets)
-            .set_key(Some(item::ticket_key(key)))
-            .update_expression(format!("SET #generation = :to, #expires = :expires, #ttl = :ttl, #last = :at{renewed}"))
-            .condition_expression(format!("#generation = :from AND #expires > :at{later}"))
-            .expression_attribute_names("#generation", name::GENERATION)
-            .expression_attribute_names("#expires", name::EXPIRES)
-            .expression_attribute_names("#ttl", name::TTL)
-            .expression_attribute_names("#last", name::LAST_REQUEST)
-            .expression_attribute_values(":from", number(renewal.from))
-            .expression_attribute_values(":to", number(renewal.to))
-            .expression_attribute_values(":expires", item::moment(renewal.expires))
-            .expression_attribute_values(":ttl", item::ticket_ttl(renewal.expires))
-            .expression_attribute_values(":at", item::moment(renewal.at))
-            .send()
-            .await;
-        condition(result, "UpdateItem")
+        write.set(format!("{ends} = {expires}"));
+        let (swept, ttl) = (write.name(name::TTL), write.value(item::ticket_ttl(renewal.expires)));
+        write.set(format!("{swept} = {ttl}"));
+        let last = write.name(name::LAST_REQUEST);
+        write.set(format!("{last} = {at}"));
+        write.update(&self.client, &self.tables.tickets, item::ticket_key(key)).await
     }
 
-    async fn tickets(&self, user: &UserId) -> Result<Vec<Ticket>, StoreError> {
+    async fn tickets(&self, user: &UserId, now: Timestamp) -> Result<Vec<Ticket>, StoreError> {
         let mut tickets = Vec::new();
         let mut pages = self
             .client
@@ -325,15 +343,25 @@ impl Store for DynamoStore {
             .consistent_read(true)
             .key_condition_expression("#pk = :user AND begins_with(#sk, :tickets)")
             .expression_attribute_names("#pk", name::PK)
+            .filter_expression("#expires > :now")
             .expression_attribute_names("#sk", name::SK)
+            .expression_attribute_names("#expires", name::EXPIRES)
             .expression_attribute_values(":user", AttributeValue::S(user.as_str().to_owned()))
             .expression_attribute_values(":tickets", AttributeValue::S(item::TICKET_PREFIX.to_owned()))
+            .expression_attribute_values(":now", item::moment(now))
             .into_paginator()
-            .items()
             .send();
-        while let Some(attributes) = pages.next().await {
-            let attributes = attributes.map_err(|error| unavailable("Query", error))?;
-            tickets.push(item::ticket(item::ticket_key_of(&attributes)?, &attributes)?);
+        let mut read = 0;
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| unavailable("Query", error))?;
+            for attributes in page.items() {
+                tickets.push(item::ticket(item::ticket_key_of(attributes)?, attributes)?);
+            }
+            read += 1;
+            if read == TICKET_PAGES {
+                tracing::warn!("a user has more tickets than are read");
+                break;
+            }
         }
         Ok(tickets)
     }
