@@ -17,7 +17,7 @@ const PLANS: &[Plan] = &[
     hashing("user-login", &[READ, READ, &["PutItem", "UpdateItem"]]),
     plan("user-renew", &[READ, &["UpdateItem"]]),
     plan("user-token", &[READ, &["UpdateItem"]]),
-    plan("user-sessions", &[&["BatchGetItem", "Query"]]),
+    plan("user-sessions", &[READ, &["Query"]]),
     plan("user-sessions-revoke", &[READ, &["TransactWriteItems"]]),
     plan("user-logout", &[READ, &["DeleteItem"]]),
     plan("authheader-add", &[&["BatchGetItem", "Query"], &["PutItem"]]),

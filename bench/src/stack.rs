@@ -11,7 +11,7 @@ use shared::auth_header::{AuthHeader, Choices};
 use shared::aws::SecretsManager;
 use shared::clock::{Clock as _, SystemClock};
 use shared::config::Config;
-use shared::jwt;
+use shared::jwt::{self, Bearer};
 use shared::keyring::Keyring;
 use shared::random::SystemRandom;
 use shared::source::Source;
@@ -93,7 +93,7 @@ impl Stack {
         let limits = Limits { idle: None, absolute: lifetimes.login_jwt };
         let (login, _) = Ticket::issue(&user, Origin::Login, limits, Source::default(), now, &SystemRandom);
         let (party, expires) = (&self.config.party, login.expires);
-        let jwt = jwt::mint(&self.keyring, party, &user, &login, now, expires, &SystemRandom).await?;
+        let jwt = jwt::mint(&self.keyring, party, Bearer::first(&user, &login), now, expires, &SystemRandom).await?;
         let (ticket, ticket_id) =
             Ticket::issue(&user, Origin::Ticket, lifetimes.ticket, Source::default(), now, &SystemRandom);
         let choices = Choices { name: "measured".to_owned(), expires: None, scopes: Vec::new() };

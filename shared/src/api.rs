@@ -215,7 +215,8 @@ pub struct SessionAnswer {
     pub family: String,
     /// When it began.
     pub created: String,
-    /// Its last use, as far as it was noted: uses within five minutes may count as one.
+    /// Its last use, as far as it was noted: by the authorizer, introspection, `/test/secure`, a renewal or the reading of
+    /// a ticket; uses within five minutes may count as one.
     pub last_used: String,
     /// When it ends by itself at the latest, unless it is renewed.
     pub expires: String,

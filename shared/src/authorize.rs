@@ -44,7 +44,7 @@ pub struct Session {
 pub enum Generations {
     /// Those of the last login or renewal.
     Current,
-    /// Also those that the last renewal replaced a moment ago: for renewing and logging out only.
+    /// Also those that the last renewal replaced a moment ago: for renewing, and for ending the session.
     OrJustReplaced,
 }
 
@@ -154,7 +154,7 @@ impl<S: Store> Verifier<S> {
     pub async fn login_of(&self, verified: &Verified, accepted: Generations) -> Result<Session, Problem> {
         let wanted =
             Lookup { ticket: Some(verified.ticket_key()), users: vec![verified.user.clone()], ..Lookup::default() };
-        let session = self.session(verified, self.store.lookup(wanted).await?, accepted)?;
+        let session = self.session(verified, self.lookup(wanted).await?, accepted)?;
         match session.ticket.origin {
             Origin::Login => Ok(session),
             Origin::Profile | Origin::Ticket => Err(Problem::NotFromLogin),
@@ -164,8 +164,15 @@ impl<S: Store> Verifier<S> {
     /// The caller by the JWT in `Authorization`, whatever minted it.
     pub async fn jwt(&self, request: &Request, accepted: Generations) -> Result<Session, Problem> {
         let verified = self.verify(request).await?;
-        let found = self.store.lookup(Plausible::Jwt(verified.clone()).lookup()).await?;
+        let found = self.lookup(Plausible::Jwt(verified.clone()).lookup()).await?;
         self.session(&verified, found, accepted)
+    }
+
+    /// [`Store::lookup`], once more where ticket and user are of neighbouring epochs: ending all sessions but one changes
+    /// both in one transaction, and a read of several items may see the one change and not yet the other.
+    pub async fn lookup(&self, wanted: Lookup) -> Result<Found, StoreError> {
+        let found = self.store.lookup(wanted.clone()).await?;
+        if is_torn(&found) { self.store.lookup(wanted).await } else { Ok(found) }
     }
 
     /// Form, signature and claims of the JWT in `Authorization`; whether its ticket lives is for [`Self::session`].
@@ -194,9 +201,8 @@ impl<S: Store> Verifier<S> {
         if user.tenant != verified.tenant || ticket.key != verified.ticket_key() || !ticket.is_live(&user, now) {
             return Err(refused("ended"));
         }
-        let replaced =
-            accepted == Generations::OrJustReplaced && ticket.was_just_renewed_from(verified.generation, now);
-        if ticket.generation != verified.generation && !replaced {
+        let replaced = accepted == Generations::OrJustReplaced && ticket.was_just_renewed_from(verified.lineage, now);
+        if !ticket.accepts(verified.lineage) && !replaced {
             return Err(refused("renewed"));
         }
         match ticket.origin {
@@ -214,8 +220,8 @@ impl<S: Store> Verifier<S> {
     /// The caller by whatever credential was shown: one round trip to the store, none for what can't be ours.
     pub async fn caller(&self, shown: Shown<'_>) -> Result<Caller, Problem> {
         let plausible = self.plausible(shown).await?;
-        let found = self.store.lookup(plausible.lookup()).await?;
-        let caller = self.judge(&plausible, found)?;
+        let found = self.lookup(plausible.lookup()).await?;
+        let caller = self.judge(&plausible, found, Generations::Current)?;
         self.note_use(&plausible, &caller).await?;
         Ok(caller)
     }
@@ -236,11 +242,11 @@ impl<S: Store> Verifier<S> {
     }
 
     /// The caller by a plausible credential, if what was found for it is live and fits it.
-    pub fn judge(&self, plausible: &Plausible, found: Found) -> Result<Caller, Problem> {
+    pub fn judge(&self, plausible: &Plausible, found: Found, accepted: Generations) -> Result<Caller, Problem> {
         let now = self.clock.now();
         let caller = match plausible {
             Plausible::Jwt(verified) => {
-                let Session { user, ticket } = self.session(verified, found, Generations::Current)?;
+                let Session { user, ticket } = self.session(verified, found, accepted)?;
                 Caller {
                     user,
                     credential: CredentialKind::Jwt,
@@ -284,6 +290,11 @@ impl<S: Store> Verifier<S> {
             }
         }
     }
+}
+
+fn is_torn(found: &Found) -> bool {
+    let Some(ticket) = &found.ticket else { return false };
+    found.user(&ticket.key.user).is_some_and(|user| user.enabled && user.session_epoch.abs_diff(ticket.epoch) == 1)
 }
 
 /// Lets a note be written while the request goes on.
@@ -435,6 +446,32 @@ impl Client {
     }
 }
 
+/// A token that an application asks about, and what was found of it.
+pub struct Inquiry {
+    /// Who asks.
+    pub application: AccessToken,
+    /// The token, if it can be ours at all, with what is stored of it and its user.
+    pub token: Option<(Plausible, Found)>,
+}
+
+impl<S: Store> Verifier<S> {
+    /// Reads the form of RFC 7662 and RFC 7009, identifies the application, and looks for the token, all by one read. A
+    /// token is no good for being unknown, so that is no error.
+    pub async fn inquiry(&self, request: &Request) -> Result<Inquiry, Problem> {
+        const TOKEN: &str = "token";
+        // Taken and not needed: the three kinds differ in form.
+        const HINT: &str = "token_type_hint";
+        let form = request.form(&[TOKEN, HINT])?;
+        let token = form.with_value(TOKEN, jwt::MAX_JWT_BYTES)?;
+        let client = Client::in_request(request)?;
+        let plausible = unless_refused(self.plausible(Shown::of_form(token)).await)?;
+        let wanted = plausible.as_ref().map(Plausible::lookup).unwrap_or_default();
+        let mut found = self.lookup(Lookup { access_token: Some(client.digest()), ..wanted }).await?;
+        let application = client.application(found.access_token.take(), self.clock.now())?;
+        Ok(Inquiry { application, token: plausible.map(|plausible| (plausible, found)) })
+    }
+}
+
 /// The ticket family's parameter that carries the application's access token.
 pub const ACCESS_TOKEN_PARAMETER: &str = "accessTokenId";
 
@@ -471,6 +508,6 @@ pub fn managed_ticket(token: &AccessToken, found: Option<Ticket>) -> Result<Opti
 }
 
 /// Refuses an application that lacks `action` on every tenant there is, before it is told whether something exists.
-fn demand_somewhere(token: &AccessToken, action: Action) -> Result<(), Problem> {
+pub fn demand_somewhere(token: &AccessToken, action: Action) -> Result<(), Problem> {
     if token.allows_somewhere(action) { Ok(()) } else { Err(Problem::ActionDenied { action, tenant: "*".to_owned() }) }
 }

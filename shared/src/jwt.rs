@@ -15,7 +15,7 @@ use crate::keyring::{Key, Keyring, KeyringError};
 use crate::random::Random;
 use crate::secret::{Digest, Token};
 use crate::tenant::TenantName;
-use crate::ticket::Ticket;
+use crate::ticket::{Lineage, Ticket};
 use crate::user::{User, UserId};
 
 /// The longest JWT that is looked at, in bytes.
@@ -79,8 +79,8 @@ pub struct Verified {
     pub user: UserId,
     /// `sid`: the digest of the ticket that it lives and dies with.
     pub ticket: Digest,
-    /// The ticket's generation when it was made, from `jti`: a renewal ends it by raising that of the ticket.
-    pub generation: u64,
+    /// Where it stands among the renewals of the ticket, from `jti`: a renewal ends it by raising its branch's count.
+    pub lineage: Lineage,
     /// `tenant`.
     pub tenant: TenantName,
     /// `roles`, as they were when it was made.
@@ -91,6 +91,25 @@ pub struct Verified {
     pub issued: Timestamp,
     /// `exp`.
     pub expires: Timestamp,
+}
+
+/// Whom a JWT is made for.
+#[derive(Clone, Copy)]
+pub struct Bearer<'a> {
+    /// Who.
+    pub user: &'a User,
+    /// The ticket that it names.
+    pub ticket: &'a Ticket,
+    /// Where it stands among the renewals of the ticket.
+    pub lineage: Lineage,
+}
+
+impl<'a> Bearer<'a> {
+    /// The bearer of a new ticket's first JWT.
+    #[must_use]
+    pub fn first(user: &'a User, ticket: &'a Ticket) -> Self {
+        Self { user, ticket, lineage: Lineage::default() }
+    }
 }
 
 /// A JWT that was just made.
@@ -110,17 +129,17 @@ pub enum Rejection {
     Keys(KeyringError),
 }
 
-/// Signs a JWT for `user` that names `ticket` and ends at `expires`, at the ticket's end, or where its key stops to
+/// Signs a JWT for `bearer` that ends at `expires`, at its ticket's end, or where its key stops to
 /// verify, whichever comes first: a JWT never outlives what it rests on.
 pub async fn mint(
     keyring: &Keyring,
     party: &Party,
-    user: &User,
-    ticket: &Ticket,
+    bearer: Bearer<'_>,
     now: Timestamp,
     expires: Timestamp,
     random: &dyn Random,
 ) -> Result<Minted, KeyringError> {
+    let Bearer { user, ticket, lineage } = bearer;
     let keys = keyring.current().await?;
     let key = keys.signing_key(now).ok_or(KeyringError::NoneSigns)?;
     let ends = [Some(expires), Some(ticket.expires), key.verify_until];
@@ -132,7 +151,7 @@ pub async fn mint(
         exp: expires.as_seconds(),
         iat: now.as_seconds(),
         nbf: None,
-        jti: format!("{}.{}", ticket.generation, URL_SAFE_NO_PAD.encode(random.bytes::<16>())),
+        jti: format!("{}.{}.{}", lineage.branch, lineage.generation, URL_SAFE_NO_PAD.encode(random.bytes::<16>())),
         sid: ticket.key.digest.to_base64url(),
         tenant: user.tenant.as_str().to_owned(),
         roles: user.roles.clone(),
@@ -223,7 +242,7 @@ fn check(claims: Claims, party: &Party, now: Timestamp) -> Result<Verified, Reje
     Ok(Verified {
         user: UserId::parse(&claims.sub).ok_or(Rejection::Invalid("sub"))?,
         ticket: Digest::from_base64url(&claims.sid).ok_or(Rejection::Invalid("sid"))?,
-        generation: generation(&claims.jti).ok_or(Rejection::Invalid("jti"))?,
+        lineage: lineage(&claims.jti).ok_or(Rejection::Invalid("jti"))?,
         tenant: TenantName::parse(&claims.tenant).ok_or(Rejection::Invalid("tenant"))?,
         roles: claims.roles,
         id: claims.jti,
@@ -232,11 +251,13 @@ fn check(claims: Claims, party: &Party, now: Timestamp) -> Result<Verified, Reje
     })
 }
 
-/// The generation in front of a `jti`'s random part, in its one spelling.
-fn generation(jti: &str) -> Option<u64> {
-    let (digits, random) = jti.split_once('.')?;
-    let generation = digits.parse::<u64>().ok()?;
-    (generation.to_string() == digits && !random.is_empty()).then_some(generation)
+/// Branch and generation in front of a `jti`'s random part, in their one spelling.
+fn lineage(jti: &str) -> Option<Lineage> {
+    let (branch, rest) = jti.split_once('.')?;
+    let (generation, random) = rest.split_once('.')?;
+    let lineage = Lineage { branch: branch.parse().ok()?, generation: generation.parse().ok()? };
+    let spelt = lineage.branch.to_string() == branch && lineage.generation.to_string() == generation;
+    (spelt && !random.is_empty()).then_some(lineage)
 }
 
 #[cfg(test)]
@@ -278,8 +299,8 @@ mod tests {
             let owner = user("u-1");
             let ticket = self.ticket(&owner);
             let far = self.now().plus(10 * LIFE);
-            let minted =
-                mint(&self.keyring, &self.party, &owner, &ticket, self.now(), far, &SeededRandom::new(2)).await;
+            let bearer = Bearer::first(&owner, &ticket);
+            let minted = mint(&self.keyring, &self.party, bearer, self.now(), far, &SeededRandom::new(2)).await;
             minted.unwrap().jwt
         }
 
@@ -334,7 +355,8 @@ mod tests {
         let owner = User { roles: vec!["r".repeat(MAX_JWT_BYTES)], ..user("u-1") };
         let ticket = signer.ticket(&owner);
         let (party, now) = (&signer.party, signer.now());
-        let minted = mint(&signer.keyring, party, &owner, &ticket, now, ticket.expires, &SeededRandom::new(2)).await;
+        let bearer = Bearer::first(&owner, &ticket);
+        let minted = mint(&signer.keyring, party, bearer, now, ticket.expires, &SeededRandom::new(2)).await;
         assert!(matches!(minted, Err(KeyringError::TooLong)));
     }
 
@@ -350,7 +372,9 @@ mod tests {
         let (owner, now) = (user("u-1"), signer.now());
         let ticket = signer.ticket(&owner);
         let minted =
-            mint(&keyring, &signer.party, &owner, &ticket, now, ticket.expires, &SeededRandom::new(2)).await.unwrap();
+            mint(&keyring, &signer.party, Bearer::first(&owner, &ticket), now, ticket.expires, &SeededRandom::new(2))
+                .await
+                .unwrap();
         assert_eq!(minted.expires, now.plus(Duration::from_secs(60)));
         assert_eq!(
             verify(&keyring, &signer.party, minted.jwt.expose_secret(), now).await.unwrap().expires,
@@ -359,11 +383,15 @@ mod tests {
     }
 
     #[test]
-    fn a_generation_has_one_spelling() {
-        assert_eq!(generation("0.x"), Some(0));
-        assert_eq!(generation("12.x"), Some(12));
-        for bad in ["", "1", "1.", ".x", "+1.x", "01.x", "-1.x", " 1.x", "1e3.x", "99999999999999999999.x"] {
-            assert_eq!(generation(bad), None, "{bad}");
+    fn a_lineage_has_one_spelling() {
+        assert_eq!(lineage("0.0.x"), Some(Lineage::default()));
+        assert_eq!(lineage("3.12.x"), Some(Lineage { branch: 3, generation: 12 }));
+        for number in ["", "+1", "01", "-1", " 1", "1e3", "99999999999999999999"] {
+            assert_eq!(lineage(&format!("{number}.1.x")), None, "{number}");
+            assert_eq!(lineage(&format!("1.{number}.x")), None, "{number}");
+        }
+        for bad in ["", "1", "1.1", "1.1.", "1.x", "x"] {
+            assert_eq!(lineage(bad), None, "{bad}");
         }
     }
 

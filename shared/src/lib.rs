@@ -17,6 +17,7 @@ pub mod gateway;
 pub mod invoke;
 pub mod jwt;
 pub mod keyring;
+pub mod lockout;
 pub mod log;
 pub mod login;
 #[cfg(feature = "openapi")]

@@ -1,8 +1,9 @@
 //! Renewing a login: the same ticket goes on, with a new JWT and a new end, and the JWT that was shown ends.
 //!
-//! Invariant: of the JWTs of a ticket only those of its current generation are accepted; a renewal raises it. One that
-//! was replaced less than [`RENEWAL_GRACE`](crate::ticket::RENEWAL_GRACE) ago can itself be renewed, into the current
-//! generation, so that two windows of one browser both go on. Whatever ends the ticket ends all of them.
+//! Invariant: of the JWTs of a ticket only the last one of each branch is accepted; a renewal ends the one before it in
+//! its branch. One that was replaced less than [`RENEWAL_GRACE`](crate::ticket::RENEWAL_GRACE) ago can itself be renewed,
+//! into a branch of its own, so that two windows of one browser both go on, then and later. Whatever ends the ticket
+//! ends all of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +13,16 @@ use crate::authorize::{Generations, Session, Verifier};
 use crate::clock::Timestamp;
 use crate::error::Problem;
 use crate::gateway::Request;
-use crate::jwt::{self, Minted, Verified};
+use crate::jwt::{self, Bearer, Minted};
 use crate::random::Random;
-use crate::store::{Renewal, Store, StoreError, Write};
-use crate::ticket::Ticket;
+use crate::store::{Renewal, Step, Store, StoreError, Write};
+use crate::ticket::{Lineage, MAX_BRANCHES, Ticket};
 use crate::user::User;
 
-/// How often a renewal that others overtook is tried again.
-const TRIES: usize = 5;
+/// How often a renewal that others overtook is tried.
+const TRIES: usize = 8;
+/// In the last so many of them it asks for no branch of its own any more.
+const SHARING_TRIES: usize = 4;
 
 /// What a renewal needs.
 pub struct Renewer<S> {
@@ -50,9 +53,13 @@ impl<S: Store> Renewer<S> {
         let verified = self.verifier.verify(request).await?;
         // One moment for all tries: whoever is overtaken by a later one has nothing left to write.
         let at = self.verifier.clock.now();
-        for _ in 0..TRIES {
-            let session = self.verifier.login_of(&verified, Generations::OrJustReplaced).await?;
-            if let Some(renewed) = self.attempt(&verified, session, at, lifetime).await? {
+        for left in (0..TRIES).rev() {
+            let Session { user, ticket } = self.verifier.login_of(&verified, Generations::OrJustReplaced).await?;
+            if ticket.password_expires.is_some_and(|expires| at >= expires) {
+                return Err(Problem::PasswordExpired);
+            }
+            let plan = Plan::of(&ticket, verified.lineage, left < SHARING_TRIES);
+            if let Some(renewed) = self.attempt(&user, ticket, plan, at, lifetime).await? {
                 return Ok(renewed);
             }
         }
@@ -62,41 +69,58 @@ impl<S: Store> Renewer<S> {
     /// `None` when another renewal came first, so that everything has to be looked at again.
     async fn attempt(
         &self,
-        verified: &Verified,
-        session: Session,
+        user: &User,
+        mut ticket: Ticket,
+        plan: Plan,
         at: Timestamp,
         lifetime: Duration,
     ) -> Result<Option<Renewed>, Problem> {
-        let Session { user, mut ticket } = session;
-        if ticket.password_expires.is_some_and(|expires| at >= expires) {
-            return Err(Problem::PasswordExpired);
-        }
-        let (from, stored_end) = (ticket.generation, ticket.expires);
         let ends = at.plus(lifetime).min(ticket.created.plus(self.longest));
         if ends <= at {
             // The setting was lowered after the login: what was granted goes on to its end, and no further.
             audit::detail("ended");
             return Err(Problem::Unauthenticated);
         }
-        if verified.generation == from {
-            ticket.generation = from.saturating_add(1);
-            ticket.expires = ends;
-        } else {
-            // Another window has renewed already: its JWT must not end earlier because of this one.
-            ticket.expires = ends.max(stored_end);
-        }
+        let stored_end = ticket.expires;
+        ticket.expires = match plan.step {
+            Step::Advance { alone: true, .. } => ends,
+            // Another window's JWT must not end earlier because of this one.
+            Step::Advance { .. } | Step::Fork { .. } | Step::Join { .. } => ends.max(stored_end),
+        };
         // Made before anything is written, so that an outage of the keys leaves the old JWT in force.
-        let minted = self.mint(&user, &ticket, at, ends).await?;
-        let renewal = Renewal { from, to: ticket.generation, expires: ticket.expires, at };
-        let unchanged = ticket.generation == from && ticket.expires == stored_end;
-        if !unchanged && self.verifier.store.renew_ticket(&ticket.key, renewal).await? == Write::Refused {
+        let bearer = Bearer { user, ticket: &ticket, lineage: plan.lineage };
+        let Verifier { keyring, party, store, .. } = &self.verifier;
+        let minted = jwt::mint(keyring, party, bearer, at, ends, &*self.random).await?;
+        let unchanged = matches!(plan.step, Step::Join { .. }) && ticket.expires == stored_end;
+        let renewal = Renewal { step: plan.step, expires: ticket.expires, at };
+        if !unchanged && store.renew_ticket(&ticket.key, renewal).await? == Write::Refused {
             return Ok(None);
         }
-        Ok(Some(Renewed { user, minted, at, password_expires: ticket.password_expires }))
+        Ok(Some(Renewed { user: user.clone(), minted, at, password_expires: ticket.password_expires }))
     }
+}
 
-    async fn mint(&self, user: &User, ticket: &Ticket, at: Timestamp, ends: Timestamp) -> Result<Minted, Problem> {
-        let Verifier { keyring, party, .. } = &self.verifier;
-        Ok(jwt::mint(keyring, party, user, ticket, at, ends, &*self.random).await?)
+/// What a renewal does.
+struct Plan {
+    /// To the ticket.
+    step: Step,
+    /// Where the new JWT stands.
+    lineage: Lineage,
+}
+
+impl Plan {
+    /// The plan for a JWT of `from`, which is current or was just replaced.
+    fn of(ticket: &Ticket, from: Lineage, sharing: bool) -> Self {
+        let branches = ticket.branches.len();
+        if ticket.accepts(from) {
+            let step = Step::Advance { from, alone: branches == 1 };
+            return Self { step, lineage: Lineage { generation: from.generation + 1, ..from } };
+        }
+        if branches < MAX_BRANCHES && !sharing {
+            return Self { step: Step::Fork { branches }, lineage: Lineage { branch: branches, generation: 0 } };
+        }
+        // Too many windows at once: this one shares the branch of the one that came first.
+        let lineage = Lineage { generation: from.generation + 1, ..from };
+        Self { step: Step::Join { at: lineage }, lineage }
     }
 }

@@ -74,6 +74,28 @@ pub struct Limits {
     pub absolute: Duration,
 }
 
+/// So many branches a ticket has at most; windows beyond share one.
+pub const MAX_BRANCHES: usize = 16;
+
+/// One line of renewals of a ticket. A second one begins where two windows renew the same JWT at the same time: from
+/// there on each renews its own, and neither ends the other's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Branch {
+    /// Counts the renewals; only a JWT of this generation is accepted.
+    pub generation: u64,
+    /// The last one.
+    pub renewed: Option<Timestamp>,
+}
+
+/// Where a JWT stands among the renewals of its ticket. The first JWT of a ticket is the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lineage {
+    /// The place of its branch.
+    pub branch: usize,
+    /// The branch's generation when it was made.
+    pub generation: u64,
+}
+
 /// A stored ticket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
@@ -93,10 +115,8 @@ pub struct Ticket {
     pub expires: Timestamp,
     /// The user's [`User::session_epoch`] at creation.
     pub epoch: u64,
-    /// Counts renewals: only a JWT of this generation is accepted.
-    pub generation: u64,
-    /// The last renewal.
-    pub renewed: Option<Timestamp>,
+    /// Its lines of renewals, of which each counts its own: see [`Lineage`]. Never empty.
+    pub branches: Vec<Branch>,
     /// When the password ends that opened it, if ever.
     pub password_expires: Option<Timestamp>,
     /// Where it was opened from.
@@ -126,8 +146,7 @@ impl Ticket {
             idle: limits.idle,
             expires: now.plus(limits.absolute),
             epoch: user.session_epoch,
-            generation: 0,
-            renewed: None,
+            branches: vec![Branch::default()],
             password_expires: None,
             source,
         };
@@ -155,11 +174,20 @@ impl Ticket {
         now >= self.last_request.plus(self.idle.map_or(USE_NOTED, |idle| idle / 10))
     }
 
-    /// Whether a JWT of `generation` is one that the last renewal replaced, a moment ago: see [`RENEWAL_GRACE`].
+    /// Whether a JWT of `lineage` is the last one of its branch.
     #[must_use]
-    pub fn was_just_renewed_from(&self, generation: u64, now: Timestamp) -> bool {
-        generation.checked_add(1) == Some(self.generation)
-            && self.renewed.is_some_and(|at| now < at.plus(RENEWAL_GRACE))
+    pub fn accepts(&self, lineage: Lineage) -> bool {
+        self.branches.get(lineage.branch).is_some_and(|branch| branch.generation == lineage.generation)
+    }
+
+    /// Whether a JWT of `lineage` is one that the last renewal of its branch replaced, a moment ago: see
+    /// [`RENEWAL_GRACE`].
+    #[must_use]
+    pub fn was_just_renewed_from(&self, lineage: Lineage, now: Timestamp) -> bool {
+        self.branches.get(lineage.branch).is_some_and(|branch| {
+            lineage.generation.checked_add(1) == Some(branch.generation)
+                && branch.renewed.is_some_and(|at| now < at.plus(RENEWAL_GRACE))
+        })
     }
 }
 

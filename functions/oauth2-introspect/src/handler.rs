@@ -3,16 +3,11 @@
 use shared::access_token::{AccessToken, Action};
 use shared::api::{self, ActiveToken, Introspection, Route};
 use shared::audit;
-use shared::authorize::{Caller, Client, Plausible, Shown, Verifier, unless_refused};
+use shared::authorize::{Caller, Generations, Inquiry, Plausible, Verifier, unless_refused};
 use shared::clock::Timestamp;
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Request, Response};
-use shared::store::{Found, Lookup, Store};
-
-const TOKEN: &str = "token";
-/// Taken and not needed: the three kinds differ in form.
-const HINT: &str = "token_type_hint";
-const MAX_TOKEN_BYTES: usize = shared::jwt::MAX_JWT_BYTES;
+use shared::store::{Found, Store};
 
 /// The endpoint.
 pub struct Oauth2Introspect<S> {
@@ -26,15 +21,9 @@ impl<S: Store> Endpoint for Oauth2Introspect<S> {
     }
 
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
-        let form = request.form(&[TOKEN, HINT])?;
-        let token = form.with_value(TOKEN, MAX_TOKEN_BYTES)?;
-        let client = Client::in_request(&request)?;
-        let plausible = unless_refused(self.verifier.plausible(Shown::of_form(token)).await)?;
-        let wanted = plausible.as_ref().map(Plausible::lookup).unwrap_or_default();
-        let mut found = self.verifier.store.lookup(Lookup { access_token: Some(client.digest()), ..wanted }).await?;
-        let application = client.application(found.access_token.take(), self.verifier.clock.now())?;
-        let token = match &plausible {
-            Some(plausible) => self.active(plausible, found, &application).await?,
+        let Inquiry { application, token } = self.verifier.inquiry(&request).await?;
+        let token = match token {
+            Some((plausible, found)) => self.active(&plausible, found, &application).await?,
             None => None,
         };
         Ok(Response::json(200, &Introspection { active: token.is_some(), token }))
@@ -49,7 +38,8 @@ impl<S: Store> Oauth2Introspect<S> {
         found: Found,
         application: &AccessToken,
     ) -> Result<Option<ActiveToken>, Problem> {
-        let Some(caller) = unless_refused(self.verifier.judge(plausible, found))? else { return Ok(None) };
+        let judged = self.verifier.judge(plausible, found, Generations::Current);
+        let Some(caller) = unless_refused(judged)? else { return Ok(None) };
         if !application.allows(Action::ReadTenant, &caller.user.tenant) {
             audit::detail("another_tenant");
             return Ok(None);

@@ -3,16 +3,11 @@
 use shared::access_token::Action;
 use shared::api::{self, Route};
 use shared::audit;
-use shared::authorize::{Client, Plausible, Shown, Verifier, demand, unless_refused};
+use shared::authorize::{Generations, Inquiry, Plausible, Verifier, demand, demand_somewhere, unless_refused};
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Request, Response};
-use shared::store::{Lookup, Store, Write};
+use shared::store::{Store, Write};
 use shared::ticket::TicketKey;
-
-const TOKEN: &str = "token";
-/// Taken and not needed: the three kinds differ in form.
-const HINT: &str = "token_type_hint";
-const MAX_TOKEN_BYTES: usize = shared::jwt::MAX_JWT_BYTES;
 
 /// The endpoint.
 pub struct Oauth2Revoke<S> {
@@ -26,17 +21,13 @@ impl<S: Store> Endpoint for Oauth2Revoke<S> {
     }
 
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
-        let form = request.form(&[TOKEN, HINT])?;
-        let token = form.with_value(TOKEN, MAX_TOKEN_BYTES)?;
-        let client = Client::in_request(&request)?;
-        let plausible = unless_refused(self.verifier.plausible(Shown::of_form(token)).await)?;
-        let wanted = plausible.as_ref().map(Plausible::lookup).unwrap_or_default();
-        let mut found = self.verifier.store.lookup(Lookup { access_token: Some(client.digest()), ..wanted }).await?;
-        let application = client.application(found.access_token.take(), self.verifier.clock.now())?;
-        let Some(plausible) = plausible else { return Ok(Response::empty()) };
-        let Some(caller) = unless_refused(self.verifier.judge(&plausible, found))? else {
-            return Ok(Response::empty());
-        };
+        let Inquiry { application, token } = self.verifier.inquiry(&request).await?;
+        // Before anything is said about the token, good or not.
+        demand_somewhere(&application, Action::ManageTickets)?;
+        let Some((plausible, found)) = token else { return Ok(Response::empty()) };
+        // A JWT that was just renewed still renews, so ending it has to end its session.
+        let judged = self.verifier.judge(&plausible, found, Generations::OrJustReplaced);
+        let Some(caller) = unless_refused(judged)? else { return Ok(Response::empty()) };
         // One of a tenant that the application has nothing to do with answers like one that does not exist.
         if application.knows(&caller.user.tenant) {
             demand(&application, &[Action::ManageTickets], caller.user.tenant.as_str())?;

@@ -15,7 +15,7 @@ use shared::clock::Timestamp;
 use shared::config::Lifetimes;
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Fields, Request, Response, Spelling};
-use shared::jwt;
+use shared::jwt::{self, Bearer};
 use shared::random::Random;
 use shared::source::Source;
 use shared::store::{Lookup, Store, Write};
@@ -98,7 +98,7 @@ impl<S: Store> ProfileAuthenticate<S> {
         let verified = self.verifier.verify(request).await.map_err(not_covered)?;
         let users = id.iter().cloned().chain([verified.user.clone()]).collect();
         let wanted = Lookup { ticket: Some(verified.ticket_key()), users, ..Lookup::default() };
-        let found = self.verifier.store.lookup(wanted).await?;
+        let found = self.verifier.lookup(wanted).await?;
         let profile = id.as_ref().and_then(|id| found.user(id).cloned());
         let Session { user, ticket, .. } =
             self.verifier.session(&verified, found, Generations::Current).map_err(not_covered)?;
@@ -124,7 +124,8 @@ impl<S: Store> ProfileAuthenticate<S> {
         let limits = Limits { idle: None, absolute: duration };
         let (ticket, _) = Ticket::issue(profile, Origin::Profile, limits, source, now, &*self.random);
         let (keyring, party) = (&verifier.keyring, &verifier.party);
-        let minted = jwt::mint(keyring, party, profile, &ticket, now, ticket.expires, &*self.random).await?;
+        let minted =
+            jwt::mint(keyring, party, Bearer::first(profile, &ticket), now, ticket.expires, &*self.random).await?;
         match verifier.store.create_ticket(&ticket).await? {
             Write::Done => Ok(minted.jwt.expose_secret().to_owned()),
             Write::Refused => Err(Problem::Internal("a fresh ticket existed already")),

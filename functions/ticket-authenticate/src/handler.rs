@@ -9,6 +9,7 @@ use shared::clock::Clock;
 use shared::config::Config;
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Parameters, Request, Response};
+use shared::lockout::Rules;
 use shared::login::{Login, Opening};
 use shared::password::PasswordError;
 use shared::random::Random;
@@ -47,7 +48,10 @@ impl<S: Store> TicketAuthenticate<S> {
         config: &Config,
     ) -> Result<Self, PasswordError> {
         let hasher = Arc::new(config.hasher()?);
-        Ok(Self { login: Login { store, hasher, clock, random }, limits: config.lifetimes.ticket })
+        Ok(Self {
+            login: Login { store, hasher, clock, random, rules: Rules::DEFAULT },
+            limits: config.lifetimes.ticket,
+        })
     }
 }
 

@@ -10,8 +10,9 @@ use shared::clock::Clock;
 use shared::config::Config;
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Request, Response, Spelling};
-use shared::jwt::{self, Party};
+use shared::jwt::{self, Bearer, Party};
 use shared::keyring::{Keyring, KeyringError};
+use shared::lockout::Rules;
 use shared::login::{Login, Opening};
 use shared::password::PasswordError;
 use shared::random::Random;
@@ -41,7 +42,7 @@ impl<S: Store> UserLogin<S> {
     ) -> Result<Self, PasswordError> {
         let hasher = Arc::new(config.hasher()?);
         Ok(Self {
-            login: Login { store, hasher, clock, random },
+            login: Login { store, hasher, clock, random, rules: Rules::DEFAULT },
             keyring,
             party: config.party.clone(),
             default_tenant: config.default_tenant.clone(),
@@ -76,7 +77,8 @@ impl<S: Store> Endpoint for UserLogin<S> {
         })?;
         let (now, expires) = (done.ticket.created, done.ticket.expires);
         let random = &*self.login.random;
-        let minted = jwt::mint(&self.keyring, &self.party, &done.user, &done.ticket, now, expires, random).await?;
+        let bearer = Bearer::first(&done.user, &done.ticket);
+        let minted = jwt::mint(&self.keyring, &self.party, bearer, now, expires, random).await?;
         Ok(Response::json(200, &LoginAnswer::new(&done.user, &minted.jwt, done.ticket.password_expires)))
     }
 }

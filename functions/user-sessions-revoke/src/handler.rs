@@ -53,12 +53,10 @@ fn which(mut fields: Fields) -> Result<Which, Problem> {
 
 impl<S: Store> UserSessionsRevoke<S> {
     async fn end_one(&self, verified: &Verified, id: &str) -> Result<(), Problem> {
-        let (session, tickets) = tokio::join!(
-            self.verifier.login_of(verified, Generations::Current),
-            self.verifier.store.tickets(&verified.user),
-        );
-        let (session, now) = (session?, self.verifier.clock.now());
-        let mut live = tickets?.into_iter().filter(|ticket| ticket.is_live(&session.user, now));
+        let session = self.verifier.login_of(verified, Generations::Current).await?;
+        let now = self.verifier.clock.now();
+        let tickets = self.verifier.store.tickets(&session.user.id, now).await?;
+        let mut live = tickets.into_iter().filter(|ticket| ticket.is_live(&session.user, now));
         let ticket = live.find(|ticket| ticket.key.session_id() == id).ok_or(Problem::NoSuchSession)?;
         audit::subject(id);
         Ok(self.verifier.store.delete_ticket(&ticket.key).await?)

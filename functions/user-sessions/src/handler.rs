@@ -1,7 +1,7 @@
 //! `GET /user/sessions`: the caller's live sessions, for people to look through. Never a credential.
 
 use shared::api::{self, Route, SessionAnswer};
-use shared::authorize::{Generations, Verifier};
+use shared::authorize::Verifier;
 use shared::clock::Timestamp;
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Request, Response};
@@ -23,13 +23,9 @@ impl<S: Store> Endpoint for UserSessions<S> {
     }
 
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
-        let verified = self.verifier.verify(&request).await?;
-        let (session, tickets) = tokio::join!(
-            self.verifier.login_of(&verified, Generations::Current),
-            self.verifier.store.tickets(&verified.user),
-        );
-        let (session, mut tickets) = (session?, tickets?);
+        let session = self.verifier.login(&request).await?;
         let now = self.verifier.clock.now();
+        let mut tickets = self.verifier.store.tickets(&session.user.id, now).await?;
         tickets.retain(|ticket| ticket.is_live(&session.user, now));
         for ticket in tickets.iter_mut().filter(|ticket| ticket.key == session.ticket.key) {
             ticket.last_request = now;

@@ -626,6 +626,20 @@ mod retiring {
     }
 
     #[test]
+    fn who_takes_over_signs_though_the_operator_s_clock_runs_ahead() {
+        for (turns, retired) in
+            [(&[-2000, -1000, 5000][..], 1), (&[-1000], 0), (&[-2000, -100], 1), (&[-2000, -100, 50], 1)]
+        {
+            let (text, kids) = keyset(turns);
+            let retired = out(&text, &[&kids[retired]]).unwrap();
+            let keys = KeySet::parse(&retired.text).unwrap();
+            let behind = NOW.minus(Duration::from_secs(300));
+            assert_eq!(keys.signing_key(behind).unwrap().kid(), retired.signs, "{turns:?}");
+            assert_eq!(keys.signing_key(NOW).unwrap().kid(), retired.signs, "{turns:?}");
+        }
+    }
+
+    #[test]
     fn the_last_key_and_all_keys_at_once_can_go() {
         let (text, kids) = keyset(&[-1000]);
         assert!(KeySet::parse(&out(&text, &[&kids[0]]).unwrap().text).unwrap().signing_key(NOW).is_some());
