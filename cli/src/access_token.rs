@@ -4,6 +4,7 @@ use std::io::{self, Read as _};
 
 use serde_json::{Value, json};
 use shared::access_token::{AccessToken, TenantPermission};
+use shared::audit;
 use shared::clock::{Clock as _, SystemClock, Timestamp};
 use shared::random::SystemRandom;
 use shared::secret::{Digest, Token};
@@ -37,6 +38,7 @@ pub async fn create(connection: &Connection, new: NewAccessToken) -> Result<Answ
         expires: new.expires,
         created: now,
     };
+    note(&token);
     match store.create_access_token(&token).await? {
         Write::Done => {}
         Write::Refused => return Err(Failure::Outage("the new token met one that exists: try again".to_owned())),
@@ -72,6 +74,7 @@ pub async fn delete(connection: &Connection, which: Secret) -> Result<Answer, Fa
     };
     let store = connection.store();
     let Some(token) = find(&store, which.expose_secret()).await? else { return Err(not_found()) };
+    note(&token);
     match store.delete_access_token(token.digest).await? {
         Write::Done => {}
         Write::Refused => return Err(not_found()),
@@ -79,6 +82,12 @@ pub async fn delete(connection: &Connection, which: Secret) -> Result<Answer, Fa
     let json = json!({ "id": token.digest.to_base64url(), "application": token.application, "deleted": true });
     let record = vec![("deleted", token.digest.to_base64url()), ("application", token.application)];
     Ok(Answer::new(json, Body::Record(record)))
+}
+
+/// Which one it is, for the audit trail: its id is no credential.
+fn note(token: &AccessToken) {
+    audit::application(token);
+    audit::subject(&token.digest.to_base64url());
 }
 
 /// A new tenant may be missing from the listing for a moment, so this is for a warning and not for a refusal.

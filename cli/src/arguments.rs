@@ -19,6 +19,9 @@ Which stack: --stack NAME reads the outputs of a deployed CloudFormation stack, 
 local` runs, --env-file FILE takes the OSTIARY_* variables from a file. With none of these, they come from the \
 environment.
 
+A command that changes something, with --stack, also writes an audit event into the log group of the stack's \
+functions. If that fails, a warning says so; what was done stays done. Without --stack no event is written.
+
 AWS is reached with your ordinary configuration: environment, profiles, SSO, regions, AWS_ENDPOINT_URL.";
 
 const EXAMPLES: &str = "Examples:
@@ -163,6 +166,8 @@ pub enum UserCommand {
     Disable(Which),
     /// Enable a user again; what disabling ended does not come back
     Enable(Which),
+    /// Forget the wrong passwords that were tried, so that the next right one need not wait
+    Unlock(Which),
 }
 
 #[derive(Args)]

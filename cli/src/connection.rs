@@ -18,6 +18,7 @@ use shared::store::dynamo::DynamoStore;
 use shared::tenant::TenantName;
 
 use crate::arguments::{Form, Global};
+use crate::audit;
 use crate::failure::Failure;
 use crate::settings::Settings;
 use crate::stack;
@@ -29,9 +30,21 @@ pub struct Connection {
     pub settings: Settings,
     /// How to answer.
     pub form: Form,
+    /// Where its functions write their audit events.
+    pub function_logs: FunctionLogs,
     sdk: SdkConfig,
     endpoints: Endpoints,
     local: bool,
+}
+
+/// Where a stack's functions write their audit events, and so the tool its own.
+pub enum FunctionLogs {
+    /// No stack was named: a local cloud, say, which has no CloudWatch Logs.
+    Nowhere,
+    /// The stack doesn't tell.
+    Unknown,
+    /// The log group of this name.
+    Group(String),
 }
 
 /// Endpoints that go before what the AWS configuration says.
@@ -40,6 +53,7 @@ struct Endpoints {
     dynamodb: Option<String>,
     secrets_manager: Option<String>,
     cloudformation: Option<String>,
+    cloudwatch_logs: Option<String>,
 }
 
 impl Connection {
@@ -54,8 +68,9 @@ impl Connection {
             (None, Some(variables)) => variables,
             (None, None) => variables::of_process(),
         };
+        let function_logs = FunctionLogs::choose(global, &variables);
         let settings = Settings::read(&variables)?;
-        Ok(Self { settings, form: global.output, sdk, endpoints, local: global.local })
+        Ok(Self { settings, form: global.output, function_logs, sdk, endpoints, local: global.local })
     }
 
     /// The stack's store.
@@ -77,6 +92,16 @@ impl Connection {
         aws_sdk_secretsmanager::Client::from_conf(builder.build())
     }
 
+    /// The service that has the functions' log group.
+    pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+        let patience = TimeoutConfig::builder().operation_timeout(audit::PATIENCE).build();
+        let mut builder = aws_sdk_cloudwatchlogs::config::Builder::from(&self.sdk).timeout_config(patience);
+        if let Some(url) = &self.endpoints.cloudwatch_logs {
+            builder = builder.endpoint_url(url);
+        }
+        aws_sdk_cloudwatchlogs::Client::from_conf(builder.build())
+    }
+
     /// The tenant that was named, else the stack's default.
     pub fn tenant(&self, named: Option<TenantName>) -> Result<TenantName, Failure> {
         let tenant = named.or_else(|| self.settings.default_tenant.clone());
@@ -92,6 +117,17 @@ impl Connection {
     }
 }
 
+impl FunctionLogs {
+    /// Variables from elsewhere are not asked: `--local` can't reach AWS.
+    fn choose(global: &Global, variables: &Variables) -> Self {
+        match (&global.stack, variables.get(stack::FUNCTION_LOGS)) {
+            (None, _) => Self::Nowhere,
+            (Some(_), None) => Self::Unknown,
+            (Some(_), Some(group)) => Self::Group(group.clone()),
+        }
+    }
+}
+
 impl Endpoints {
     fn choose(global: &Global, aws: &Variables) -> Self {
         let one = |service: &str| {
@@ -102,6 +138,7 @@ impl Endpoints {
             dynamodb: one("DYNAMODB"),
             secrets_manager: one("SECRETS_MANAGER"),
             cloudformation: one("CLOUDFORMATION"),
+            cloudwatch_logs: one("CLOUDWATCH_LOGS"),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use aws_credential_types::provider::error::CredentialsError;
+use shared::audit::Outcome;
 use shared::store::StoreError;
 
 /// Why a command was not carried out. No text of it holds a secret.
@@ -70,6 +71,16 @@ impl Failure {
             Self::Refused { .. } => 1,
             Self::Invalid { .. } | Self::Setup(_) => 2,
             Self::Outage(_) => 3,
+        }
+    }
+
+    /// How the audit trail calls it: the outcome, and one of a closed list of reasons.
+    pub fn audited(&self) -> (Outcome, &'static str) {
+        match self {
+            Self::Refused { .. } => (Outcome::Refused, "conflict"),
+            Self::Invalid { .. } => (Outcome::Refused, "invalid_input"),
+            Self::Setup(_) => (Outcome::Refused, "settings"),
+            Self::Outage(_) => (Outcome::Failed, "outage"),
         }
     }
 

@@ -9,6 +9,7 @@ mod rotate;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata as _;
 use serde_json::json;
+use shared::audit;
 use shared::clock::{Clock as _, SystemClock, Timestamp};
 use shared::keyring::rotation::CURRENT;
 use shared::keyring::{Algorithm, Key, KeySet, KeySetError};
@@ -56,6 +57,7 @@ pub async fn init(connection: &Connection, algorithm: Option<Algorithm>) -> Resu
     match read(&client, secret).await? {
         Some(current) if current.id == new.id => {
             let keys = KeySet::parse(&current.text).map_err(unusable)?;
+            keys.keys().iter().for_each(|key| audit::subject(key.kid()));
             Ok(Answer { note: Some("This key signs from now on.".to_owned()), ..answer(Some(&keys), now) })
         }
         Some(current) if KeySet::parse(&current.text).is_ok() => {

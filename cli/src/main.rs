@@ -5,6 +5,7 @@
 
 mod access_token;
 mod arguments;
+mod audit;
 mod connection;
 mod failure;
 mod keys;
@@ -33,13 +34,33 @@ async fn main() -> ExitCode {
         Err(error) => return output::misuse(&error, std::env::args_os()),
     };
     let form = arguments.global.output;
-    let result = match Connection::open(&arguments.global).await {
-        Ok(connection) => run(arguments.command, &connection).await.map_err(|failure| connection.explain(failure)),
-        Err(failure) => Err(failure),
+    let connection = match Connection::open(&arguments.global).await {
+        Ok(connection) => connection,
+        Err(failure) => return output::report(&failure, None, form),
     };
-    match result.and_then(|answer| output::print(&answer, form)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => output::report(&failure, form),
+    let act = audit::name(&arguments.command);
+    let command = Box::pin(run(arguments.command, &connection));
+    let (result, event) = match act {
+        Some(act) => {
+            let (result, event) = audit::of(act, command).await;
+            (result, Some(event))
+        }
+        None => (command.await, None),
+    };
+    // Printed first: an access token is shown only once, and must not be lost while a log is waited for.
+    let told = result.map_err(|failure| connection.explain(failure)).and_then(|answer| output::print(&answer, form));
+    let warning = match &event {
+        Some(event) => audit::keep(event, &connection).await,
+        None => None,
+    };
+    match told {
+        Ok(()) => {
+            if let Some(warning) = warning {
+                output::warn(&warning, form);
+            }
+            ExitCode::SUCCESS
+        }
+        Err(failure) => output::report(&failure, warning.as_deref(), form),
     }
 }
 
@@ -51,6 +72,7 @@ async fn run(command: Command, connection: &Connection) -> Result<Answer, Failur
         Command::User(UserCommand::Show(which)) => user::show(connection, which).await,
         Command::User(UserCommand::Disable(which)) => user::set_enabled(connection, which, false).await,
         Command::User(UserCommand::Enable(which)) => user::set_enabled(connection, which, true).await,
+        Command::User(UserCommand::Unlock(which)) => user::unlock(connection, which).await,
         Command::AccessToken(AccessTokenCommand::Create(new)) => access_token::create(connection, new).await,
         Command::AccessToken(AccessTokenCommand::List) => access_token::list(connection).await,
         Command::AccessToken(AccessTokenCommand::Delete { which }) => access_token::delete(connection, which).await,

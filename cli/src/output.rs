@@ -71,11 +71,22 @@ pub fn warn(message: &str, form: Form) {
     }
 }
 
-/// Prints an error, and says how the process ends.
-pub fn report(failure: &Failure, form: Form) -> ExitCode {
+/// Prints an error, with a warning beside it if there is one, and says how the process ends.
+pub fn report(failure: &Failure, warning: Option<&str>, form: Form) -> ExitCode {
     match form {
-        Form::Json => complain(&error_json(&failure.to_string(), failure.field()).to_string()),
-        Form::Text => complain(&format!("error: {}", printable(&failure.to_string()))),
+        Form::Json => {
+            let mut json = error_json(&failure.to_string(), failure.field());
+            if let (Value::Object(members), Some(warning)) = (&mut json, warning) {
+                members.insert("warning".to_owned(), json!(warning));
+            }
+            complain(&json.to_string());
+        }
+        Form::Text => {
+            complain(&format!("error: {}", printable(&failure.to_string())));
+            if let Some(warning) = warning {
+                warn(warning, form);
+            }
+        }
     }
     ExitCode::from(failure.exit_code())
 }

@@ -22,6 +22,12 @@ const OUTPUTS: [(&str, &str); 8] = [
     ("SigningAlgorithm", SIGNING_ALGORITHM),
 ];
 
+/// The variable by which the output is passed on that names the functions' log group; a stack that was deployed before
+/// there was one can still be operated.
+pub const FUNCTION_LOGS: &str = "OSTIARY_FUNCTION_LOGS";
+
+const FUNCTION_LOGS_OUTPUT: &str = "FunctionLogsName";
+
 /// Parameters of template.yaml, and the variables that they are.
 const PARAMETERS: [(&str, &str); 3] = [
     ("Argon2MemoryKiB", "OSTIARY_ARGON2_MEMORY_KIB"),
@@ -63,6 +69,9 @@ fn of_stack(name: &str, stack: &Stack) -> Result<Variables, Failure> {
         })?;
         variables.insert(variable.to_owned(), (*value).to_owned());
     }
+    if let Some(value) = outputs.get(FUNCTION_LOGS_OUTPUT) {
+        variables.insert(FUNCTION_LOGS.to_owned(), (*value).to_owned());
+    }
     for (parameter, variable) in PARAMETERS {
         if let Some(value) = parameters.get(parameter) {
             variables.insert(variable.to_owned(), (*value).to_owned());
@@ -80,7 +89,7 @@ mod tests {
         let template = include_str!("../../template.yaml");
         let (parameters, rest) = template.split_once("\nConditions:\n").unwrap();
         let (_, outputs) = rest.split_once("\nOutputs:\n").unwrap();
-        for (output, _) in OUTPUTS {
+        for output in OUTPUTS.map(|(output, _)| output).into_iter().chain([FUNCTION_LOGS_OUTPUT]) {
             assert!(outputs.contains(&format!("\n  {output}:\n")), "{output}");
         }
         for (parameter, variable) in PARAMETERS {

@@ -1,6 +1,7 @@
 //! `ostiary tenant`.
 
 use serde_json::{Value, json};
+use shared::audit;
 use shared::clock::{Clock as _, SystemClock};
 use shared::store::{Administration as _, Write};
 use shared::tenant::{Tenant, TenantName};
@@ -11,6 +12,7 @@ use crate::output::{Answer, Body, date};
 
 pub async fn create(connection: &Connection, name: TenantName) -> Result<Answer, Failure> {
     let tenant = Tenant { name, created: SystemClock.now() };
+    audit::subject(tenant.name.as_str());
     match connection.store().create_tenant(&tenant).await? {
         Write::Done => Ok(Answer::new(to_json(&tenant), Body::Record(record(&tenant)))),
         Write::Refused => Err(Failure::refused("name", format!("the tenant {} exists already", tenant.name))),

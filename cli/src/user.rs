@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use serde_json::{Value, json};
+use shared::audit;
 use shared::clock::{Clock as _, SystemClock, Timestamp};
 use shared::password::{Hasher, PasswordError, Phc};
 use shared::random::SystemRandom;
@@ -22,6 +23,7 @@ pub async fn create(connection: &Connection, new: NewUser) -> Result<Answer, Fai
     let store = connection.store();
     let source = (new.password_stdin, new.no_password);
     let user = user(connection, new)?;
+    audit::actor(&user);
     refuse_taken_name(&store, &user).await?;
     let password = match source {
         (_, true) => None,
@@ -52,6 +54,7 @@ pub async fn show(connection: &Connection, which: Which) -> Result<Answer, Failu
 
 pub async fn set_enabled(connection: &Connection, which: Which, enabled: bool) -> Result<Answer, Failure> {
     let (user, _) = find(connection, which).await?;
+    audit::actor(&user);
     match connection.store().set_enabled(&user.id, enabled, SystemClock.now()).await? {
         Write::Done => {}
         Write::Refused => return Err(Failure::refused("id", format!("the user {} is gone", user.id))),
@@ -104,6 +107,20 @@ fn user(connection: &Connection, new: NewUser) -> Result<User, Failure> {
     })
 }
 
+pub async fn unlock(connection: &Connection, which: Which) -> Result<Answer, Failure> {
+    let (user, credential) = find(connection, which).await?;
+    audit::actor(&user);
+    let forgotten = credential.map_or(0, |credential| credential.guesses.failures());
+    match connection.store().unlock(&LoginName::new(&user.tenant, &user.name)).await? {
+        Write::Done => {}
+        Write::Refused => return Err(Failure::refused("username", format!("the user {} is gone", user.id))),
+    }
+    let json = json!({ "id": user.id.as_str(), "forgotten": forgotten });
+    let record = vec![("id", user.id.to_string()), ("wrong passwords forgotten", forgotten.to_string())];
+    let note = Some("The next right password opens the account at once. Tickets and auth headers were never touched.");
+    Ok(Answer { note: note.map(str::to_owned), ..Answer::new(json, Body::Record(record)) })
+}
+
 /// Spares the operator a password that would be typed for nothing. What decides is the condition of the write.
 async fn refuse_taken_name(store: &DynamoStore, user: &User) -> Result<(), Failure> {
     let credential = Some(LoginName::new(&user.tenant, &user.name));
@@ -145,7 +162,7 @@ async fn find(connection: &Connection, which: Which) -> Result<(User, Option<Cre
 struct LoginFacts {
     has_password: bool,
     password_expires: Option<Timestamp>,
-    failures: u64,
+    failures: u32,
     last_login: Option<Timestamp>,
 }
 
@@ -154,7 +171,7 @@ impl LoginFacts {
         credential.map_or_else(Self::default, |credential| Self {
             has_password: credential.phc.is_some(),
             password_expires: credential.password_expires,
-            failures: credential.failures,
+            failures: credential.guesses.failures(),
             last_login: credential.last_login,
         })
     }
@@ -195,7 +212,7 @@ fn answer(user: &User, facts: &LoginFacts) -> Answer {
         ("modified", date(user.modified)),
         ("password", yes_or_no(facts.has_password)),
         ("password expires", date_or(facts.password_expires, "never")),
-        ("failures since last login", facts.failures.to_string()),
+        ("wrong passwords", facts.failures.to_string()),
         ("last login", date_or(facts.last_login, "never")),
     ];
     Answer::new(json, Body::Record(record))

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use aws_sdk_secretsmanager::Client;
+use shared::audit;
 use shared::clock::{Clock as _, SystemClock};
 use shared::keyring::rotation::{self, PENDING, RetireError};
 use shared::keyring::{Algorithm, KeySet};
@@ -12,9 +13,9 @@ use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::output::Answer;
 
-const BOUND: &str = "What the retired keys signed is refused by Ostiary within 5 minutes (within an hour where Secrets \
-Manager can't be reached), by others that follow the JWKS's header within 10 minutes, by API Gateway's own JWT authorizer \
-within 2 hours.";
+const BOUND: &str = "What the retired keys signed is refused by Ostiary within 5 minutes, by others that follow the \
+JWKS's header within 10 minutes, by API Gateway's own JWT authorizer within 2 hours and 5 minutes. Where our functions \
+can't reach Secrets Manager, each of these takes up to 55 minutes more.";
 
 const FRESH: &str = " A fresh key signs now: who caches the JWKS refuses new JWTs until then, too.";
 
@@ -28,6 +29,7 @@ pub async fn retire(connection: &Connection, kids: &[String], yes: bool) -> Resu
     for _ in 0..ATTEMPTS {
         let Some(before) = read(&client, secret).await? else { return Err(no_secret(secret)) };
         let retired = rotation::retire(&before.text, kids, algorithm, SystemClock.now()).map_err(explain)?;
+        audit::subject(&kids.join(" "));
         if !asked {
             confirm(kids)?;
             asked = true;

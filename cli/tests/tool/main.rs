@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod access_tokens;
+mod audit;
 mod keys;
 mod reaching;
 mod tenants;

@@ -12,13 +12,13 @@ use local::Cloud;
 use crate::{Tool, cloud, service};
 
 /// A URL at which nothing listens.
-fn nowhere() -> String {
+pub fn nowhere() -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
 
 /// What an operator's machine has: an AWS account, and no word of a stack.
-fn outside() -> Tool {
+pub fn outside() -> Tool {
     let variables =
         [("AWS_REGION", "eu-central-1"), ("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "secret")];
     Tool { environment: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into() }
@@ -182,7 +182,7 @@ fn a_deployed_stack_is_found_by_its_name() {
         .with("AWS_ENDPOINT_URL_DYNAMODB", &cloud.dynamodb_url())
         .with("AWS_ENDPOINT_URL_SECRETS_MANAGER", &cloud.secrets_url());
 
-    let all = tool.with("AWS_ENDPOINT_URL_CLOUDFORMATION", &cloudformation(200, &description(&cloud)));
+    let all = tool.with("AWS_ENDPOINT_URL_CLOUDFORMATION", &cloudformation(200, &description(&cloud, &[])));
     all.json(&["--stack", "my-auth", "tenant", "create", "acme"]).json();
     let made = all.json(&["--stack", "my-auth", "keys", "init"]).json();
     assert_eq!(made["keys"][0]["alg"], "ES256", "what the stack was deployed with");
@@ -212,7 +212,7 @@ fn result(stacks: &str) -> String {
 }
 
 /// The answer about a stack of the template whose tables are the cloud's.
-fn description(cloud: &Cloud) -> String {
+pub fn description(cloud: &Cloud, more: &[(&str, &str)]) -> String {
     let variable = |name: &str| cloud.environment()[name].clone();
     let outputs = [
         ("CredentialsTableName", variable("OSTIARY_TABLE_CREDENTIALS")),
@@ -225,7 +225,8 @@ fn description(cloud: &Cloud) -> String {
         ("SigningAlgorithm", "ES256".to_owned()),
     ];
     let mut members = String::new();
-    for (key, value) in outputs {
+    let more = more.iter().map(|(key, value)| (*key, (*value).to_owned()));
+    for (key, value) in outputs.into_iter().chain(more) {
         let _ = write!(members, "<member><OutputKey>{key}</OutputKey><OutputValue>{value}</OutputValue></member>");
     }
     result(&format!(
@@ -237,7 +238,7 @@ fn description(cloud: &Cloud) -> String {
 }
 
 /// A CloudFormation that has one answer.
-fn cloudformation(status: u16, body: &str) -> String {
+pub fn cloudformation(status: u16, body: &str) -> String {
     let body = body.to_owned();
     service(move |_| (status, body.clone()))
 }

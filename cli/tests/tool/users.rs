@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use local::Cloud;
+use shared::clock::Timestamp;
 use shared::config::Config;
+use shared::lockout::{CounterKey, Place};
 use shared::password::{Cost, Hasher};
 use shared::random::SystemRandom;
 use shared::secret::Password;
 use shared::store::dynamo::DynamoStore;
-use shared::store::{Credential, LoginName, Lookup, Store as _};
+use shared::store::{Credential, Guess, Guessed, LoginName, Lookup, Store as _, Write};
 
 use crate::{Run, Tool, cloud, cloud_with_tenant};
 
@@ -81,7 +83,7 @@ fn everything_about_a_user_but_secrets_is_shown() {
     assert!(!shown.to_string().contains("argon2"), "{shown}");
 
     let text = tool.run(&["user", "show", "--id", "imported-1"]).stdout;
-    for line in ["roles:                     tenant-admin, billing\n", "password:                  yes\n"] {
+    for line in ["roles:            tenant-admin, billing\n", "password:         yes\n"] {
         assert!(text.contains(line), "{text}");
     }
 }
@@ -174,4 +176,29 @@ fn without_a_default_tenant_one_must_be_named() {
     let (cloud, _) = cloud();
     let tool = Tool::of(&cloud).without("OSTIARY_DEFAULT_TENANT");
     assert_eq!(tool.json(&["user", "show", "--username", "jane"]).error(2)["field"], "tenant");
+}
+
+#[tokio::test]
+async fn unlocking_forgets_the_wrong_passwords() {
+    let (cloud, tool) = cloud_with_tenant();
+    create(&tool, &["--username", "jane"], PASSWORD).json();
+    let name = LoginName::typed("acme", "jane");
+    let config = Config::read(|variable| cloud.environment().get(variable).cloned()).unwrap();
+    let client = local::dynamodb::client(&cloud.dynamodb_url());
+    let store = DynamoStore::new(client, config.tables, Arc::new(SystemRandom));
+    let key = CounterKey { day: 1, place: Place::of(None) };
+    for mark in 0..3 {
+        let (found, counted) = (Guessed::Wrong { mark }, vec![key.clone()]);
+        let (name, at) = (name.clone(), Timestamp::from_seconds(1));
+        let guess = Guess { name, found, locks: Vec::new(), counted, stale: Vec::new(), at };
+        assert_eq!(store.record_guess(guess).await.unwrap(), Write::Done);
+    }
+    let which = ["--tenant", "acme", "--username", "JANE"];
+    let show = || tool.json(&[&["user", "show"][..], &which].concat()).json()["failures"].clone();
+    assert_eq!(show(), 3);
+    assert_eq!(tool.json(&[&["user", "unlock"][..], &which].concat()).json()["forgotten"], 3);
+    assert_eq!(show(), 0);
+    assert!(
+        tool.run(&["user", "unlock", "--tenant", "acme", "--username", "joe"]).stderr.contains("there is no user joe")
+    );
 }
