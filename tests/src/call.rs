@@ -14,6 +14,7 @@ pub struct Call {
     query: String,
     path: Map<String, Value>,
     body: Option<String>,
+    address: String,
 }
 
 impl Call {
@@ -27,7 +28,7 @@ impl Call {
             "x-forwarded-port": "443", "x-forwarded-proto": "https",
         });
         let headers = headers.as_object().cloned().unwrap_or_default();
-        Self { route, headers, query: String::new(), path: Map::new(), body: None }
+        Self { route, headers, query: String::new(), path: Map::new(), body: None, address: "203.0.113.7".to_owned() }
     }
 
     /// Which endpoint it goes to.
@@ -53,6 +54,13 @@ impl Call {
     #[must_use]
     pub fn id(mut self, id: &str) -> Self {
         self.path.insert("id".to_owned(), json!(id));
+        self
+    }
+
+    /// From an address.
+    #[must_use]
+    pub fn from_address(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.address);
         self
     }
 
@@ -103,7 +111,7 @@ impl Call {
                 "domainName": "auth.example.com",
                 "domainPrefix": "auth",
                 "http": {
-                    "method": method, "path": raw_path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7",
+                    "method": method, "path": raw_path, "protocol": "HTTP/1.1", "sourceIp": self.address,
                     "userAgent": "test",
                 },
                 "requestId": REQUEST_ID,

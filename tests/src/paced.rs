@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use shared::auth_header::{AuthHeader, AuthHeaderKey};
 use shared::clock::Timestamp;
 use shared::store::memory::MemoryStore;
-use shared::store::{Found, LoginCommit, LoginName, Lookup, Renewal, Store, StoreError, Write};
+use shared::store::{Found, Guess, LoginCommit, Lookup, Renewal, Store, StoreError, Write};
 use shared::ticket::{Ticket, TicketKey};
 use shared::user::UserId;
 
@@ -46,8 +46,8 @@ impl Store for Paced {
         self.paced(self.inner.lookup(wanted)).await
     }
 
-    async fn record_refusal(&self, name: &LoginName, counts: bool) -> Result<(), StoreError> {
-        self.paced(self.inner.record_refusal(name, counts)).await
+    async fn record_guess(&self, guess: Guess) -> Result<Write, StoreError> {
+        self.paced(self.inner.record_guess(guess)).await
     }
 
     async fn commit_login(&self, commit: LoginCommit) -> Result<Write, StoreError> {
@@ -66,8 +66,8 @@ impl Store for Paced {
         self.paced(self.inner.renew_ticket(key, renewal)).await
     }
 
-    async fn tickets(&self, user: &UserId) -> Result<Vec<Ticket>, StoreError> {
-        self.paced(Store::tickets(&self.inner, user)).await
+    async fn tickets(&self, user: &UserId, now: Timestamp) -> Result<Vec<Ticket>, StoreError> {
+        self.paced(Store::tickets(&self.inner, user, now)).await
     }
 
     async fn end_tickets(&self, user: &UserId, epoch: u64, kept: Option<&TicketKey>) -> Result<Write, StoreError> {

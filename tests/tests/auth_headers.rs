@@ -10,7 +10,7 @@ use shared::clock::{Clock as _, Timestamp};
 use shared::gateway::Response;
 use shared::secret::Digest;
 use shared::store::memory::MemoryStore;
-use shared::store::{Administration as _, Found, LoginCommit, LoginName, Lookup, Renewal, Store, StoreError, Write};
+use shared::store::{Administration as _, Found, Guess, LoginCommit, Lookup, Renewal, Store, StoreError, Write};
 use shared::testing::SeededRandom;
 use shared::ticket::{Ticket, TicketKey};
 use shared::user::UserId;
@@ -343,8 +343,8 @@ impl Store for Yielding {
         self.next().await.lookup(wanted).await
     }
 
-    async fn record_refusal(&self, name: &LoginName, counts: bool) -> Result<(), StoreError> {
-        self.next().await.record_refusal(name, counts).await
+    async fn record_guess(&self, guess: Guess) -> Result<Write, StoreError> {
+        self.next().await.record_guess(guess).await
     }
 
     async fn commit_login(&self, commit: LoginCommit) -> Result<Write, StoreError> {
@@ -363,8 +363,8 @@ impl Store for Yielding {
         self.next().await.renew_ticket(key, renewal).await
     }
 
-    async fn tickets(&self, user: &UserId) -> Result<Vec<Ticket>, StoreError> {
-        Store::tickets(self.next().await, user).await
+    async fn tickets(&self, user: &UserId, now: Timestamp) -> Result<Vec<Ticket>, StoreError> {
+        Store::tickets(self.next().await, user, now).await
     }
 
     async fn end_tickets(&self, user: &UserId, epoch: u64, kept: Option<&TicketKey>) -> Result<Write, StoreError> {

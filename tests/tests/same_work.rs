@@ -66,7 +66,7 @@ async fn every_refused_login_is_one_answer_and_one_sequence_of_work() {
     logins.push(("a disabled user, right password", user_login("demo", "disabled", &world.disabled.password)));
     let expected = watched(&world, &user_login("demo", "demo", "Wrong-horse-battery-9")).await;
     assert_eq!(expected.0.status(), 401);
-    assert_eq!(expected.1, ["lookup", "lookup", "record_refusal"]);
+    assert_eq!(expected.1, ["lookup", "lookup", "record_guess"]);
     for (what, call) in &logins {
         assert_eq!(watched(&world, call).await, expected, "{what}");
     }
@@ -79,7 +79,7 @@ async fn every_refused_ticket_is_one_answer_and_one_sequence_of_work() {
     assert_eq!(expected.0.status(), 401);
     let body: Value = serde_json::from_str(expected.0.body()).unwrap();
     assert_eq!(body, json!({ "errorCode": "BAD_CREDENTIALS", "message": "Invalid username and/or password" }));
-    assert_eq!(expected.1, ["lookup", "lookup", "record_refusal"]);
+    assert_eq!(expected.1, ["lookup", "lookup", "record_guess"]);
     for (what, tenant, name, password) in classes(&world) {
         assert_eq!(watched(&world, &ticket_login(&world, &tenant, &name, &password)).await, expected, "{what}");
     }
@@ -97,7 +97,7 @@ async fn only_the_owner_of_the_right_password_is_told_more_and_for_the_same_work
         let (response, calls) = watched(&world, &call).await;
         assert_eq!(response.status(), status);
         assert_eq!(serde_json::from_str::<Value>(response.body()).unwrap()["errorCode"], code);
-        assert_eq!(calls, ["lookup", "lookup", "record_refusal"]);
+        assert_eq!(calls, ["lookup", "lookup", "record_guess"]);
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use shared::api::{Access, ROUTES, Route};
 use shared::clock::{Clock, Timestamp};
 use shared::gateway::Response;
-use shared::jwt;
+use shared::jwt::{self, Bearer};
 use shared::renewal::Renewer;
 use shared::secret::Digest;
 use shared::source::{MAX_AGENT_BYTES, Source};
@@ -219,11 +219,27 @@ async fn a_jwt_two_renewals_old_is_refused_by_every_path_at_once() {
     let (first, second) = (renewed(&world, &oldest).await, renewed(&world, &oldest).await);
     let newest = renewed(&world, &first).await;
     refused_everywhere(&world, &oldest, &[]).await;
-    refused_everywhere(&world, &second, &RENEWALS).await;
+    refused_everywhere(&world, &first, &RENEWALS).await;
+    assert!(works(&world, &second).await, "the other window's is not replaced");
     let late = renewed(&world, &second).await;
     for jwt in [&newest, &late] {
         assert!(works(&world, jwt).await, "both windows go on, renewal after renewal");
     }
+}
+
+#[tokio::test]
+async fn what_one_window_renews_later_ends_nothing_of_the_other_s() {
+    let world = World::new().await;
+    let old = world.jwt(&world.demo).await;
+    let (mut one, other) = (renewed(&world, &old).await, chosen(&world, &old, "d=2").await);
+    for _ in 0..30 {
+        pass(&world, 3000);
+        one = renewed(&world, &one).await;
+        assert!(works(&world, &other).await && works(&world, &one).await);
+    }
+    let call = Call::to("user-logout").bearer(&one);
+    assert_eq!(world.send(&call).await.status(), 200);
+    assert!(!works(&world, &other).await, "but it is one session");
 }
 
 /// A clock that never shows the same moment twice.
@@ -652,7 +668,9 @@ async fn a_login_that_began_before_all_were_ended_ends_with_them() {
         let _ = world.stack.store.create_ticket(&ticket).await.unwrap();
         let (keyring, party) = (&world.stack.keyring, &world.stack.config.party);
         let minted =
-            jwt::mint(keyring, party, &stale, &ticket, now, ticket.expires, &*world.stack.random).await.unwrap();
+            jwt::mint(keyring, party, Bearer::first(&stale, &ticket), now, ticket.expires, &*world.stack.random)
+                .await
+                .unwrap();
         refused_everywhere(&world, minted.jwt.expose_secret(), &[]).await;
     }
     assert_eq!(sessions(&world, &mine).await.len(), 1);

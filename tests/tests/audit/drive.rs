@@ -192,6 +192,13 @@ async fn logins() {
         by_ticket(CANARIES[0], CANARIES[1]),
         by_ticket("disabled", &world.disabled.password),
         by_ticket("expired", &world.expired.password),
+        // As many as are free, and one more.
+        login("admin", "first"),
+        login("admin", "second"),
+        login("admin", "third"),
+        login("admin", "fourth"),
+        login("admin", "fifth"),
+        login("admin", "sixth"),
     ] {
         act(&world, &call).await;
     }

@@ -21,7 +21,7 @@ use shared::error::Problem;
 use shared::keyring::KeyringError;
 use shared::store::StoreError;
 use shared::user::UserId;
-use tests::read;
+use tests::{figure, read};
 
 const LEVEL: &str = "OSTIARY_TEST_LOG_LEVEL";
 const PAGE: &str = "docs/audit-log.md";
@@ -135,7 +135,7 @@ fn every_act_is_one_event_and_reading_what_is_public_is_none() {
     // Three strange events to each endpoint had no id.
     let nameless = by_id.get("-").map_or(0, Vec::len);
     assert_eq!(nameless, 3 * (ROUTES.len() - open.len()));
-    println!("{} events", AT_INFO.audited().count());
+    figure(&format!("{} audit events, one for each act", AT_INFO.audited().count()));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use shared::api::{Access, ROUTES};
 use shared::gateway::Response;
 use shared::jwt::MAX_JWT_BYTES;
 use shared::keyring::Algorithm;
-use tests::{Call, World, escaped};
+use tests::{Call, World, escaped, figure};
 
 /// A request with a JWT to each endpoint that takes one, and what it answers to a good one.
 fn calls(world: &World, jwt: &str) -> Vec<(Call, u16)> {
@@ -93,7 +93,7 @@ async fn refuses_every_class(algorithm: Algorithm) {
     let names: BTreeSet<&String> = classes.iter().map(|(name, _)| name).collect();
     assert_eq!(names.len(), classes.len(), "each class has a name of its own");
     assert!(names.len() >= 60, "only {} classes", names.len());
-    println!("{algorithm:?}: {} classes", names.len());
+    figure(&format!("{algorithm:?}: {} classes of forged JWT, none accepted", names.len()));
     let tickets = world.stack.store.tickets().len();
     for (name, token) in &classes {
         assert_ne!(*token, forge.token, "{name} alters nothing");

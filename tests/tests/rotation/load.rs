@@ -15,7 +15,7 @@ use local::Cloud;
 use serde_json::{Value, json};
 use shared::aws::SecretsManager;
 use shared::clock::{Clock, Timestamp};
-use shared::jwt::{self, Party, Rejection};
+use shared::jwt::{self, Bearer, Party, Rejection};
 use shared::keyring::rotation::Windows;
 use shared::keyring::{Algorithm, KeySet, KeySource, Keyring, KeyringError};
 use shared::random::SystemRandom;
@@ -219,7 +219,8 @@ impl Load {
         let limits = Limits { idle: None, absolute: WINDOWS.lifetime };
         let now = self.clock.now();
         let (ticket, _) = Ticket::issue(&owner, Origin::Login, limits, Source::default(), now, &SystemRandom);
-        match jwt::mint(keyring, &self.party, &owner, &ticket, now, now.plus(life), &SystemRandom).await {
+        match jwt::mint(keyring, &self.party, Bearer::first(&owner, &ticket), now, now.plus(life), &SystemRandom).await
+        {
             Err(error) => self.fail(&format!("no token could be made: {error}")),
             Ok(minted) => {
                 let text = minted.jwt.expose_secret().to_owned();

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use driver::Naive;
 use load::{Load, SPEED};
+use tests::figure;
 
 fn seconds() -> u64 {
     let chosen = std::env::var("ROTATION_SECONDS").ok().map(|text| text.parse().expect("ROTATION_SECONDS: seconds"));
@@ -23,7 +24,7 @@ async fn no_live_token_fails_and_no_dead_key_opens_anything() {
     let load = Load::start().await;
     driver::rotations(&load, Duration::from_secs(seconds())).await;
     let figures = load.end().await;
-    println!("{figures}");
+    figure(&figures.to_string());
     assert!(figures.rotations >= 20, "{figures}");
     assert!(figures.verifications >= 200 * figures.seconds, "{figures}");
     assert!(figures.late >= 100 && figures.forged >= 100 && figures.random >= 200 * figures.seconds, "{figures}");
@@ -39,7 +40,7 @@ async fn a_naive_rotation_is_caught() {
         let load = Load::start().await;
         driver::naive(&load, naive, Duration::from_secs(5)).await;
         let figures = load.end().await;
-        println!("{naive:?}: {figures}");
+        figure(&format!("control {naive:?}: {figures}"));
         assert!(figures.failed > 0, "{naive:?}: {figures}");
     }
 }
