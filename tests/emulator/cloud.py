@@ -5,6 +5,7 @@ import datetime
 import http.client
 import http.server
 import ipaddress
+import json
 import os
 import signal
 import socket
@@ -122,44 +123,40 @@ def certificate(path):
     path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + secret)
 
 
-class Front:
-    """HTTPS before one API of the emulator, which speaks HTTP only: an issuer is an https URL."""
+class Proxy:
+    """HTTP before the emulator; what it doesn't answer itself it passes on."""
 
-    def __init__(self, pem):
-        self.target = None
-        front = self
+    def __init__(self):
+        proxy = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def pass_on(self):
+            def answer(self):
                 length = int(self.headers.get("content-length") or 0)
                 body = self.rfile.read(length) if length else None
                 headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
-                cloud, prefix = front.target
-                connection = http.client.HTTPConnection("127.0.0.1", cloud.port, timeout=ANSWER_SECONDS)
-                connection.request(self.command, prefix + self.path, body, headers)
-                answer = connection.getresponse()
-                content = answer.read()
-                self.send_response(answer.status)
-                for name, value in answer.getheaders():
+                status, headers, content = proxy.answer(self.command, self.path, headers, body)
+                self.send_response(status)
+                for name, value in headers:
                     if name.lower() not in ("content-length", "transfer-encoding", "connection"):
                         self.send_header(name, value)
                 self.send_header("content-length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = pass_on
+            do_GET = do_POST = answer
 
             def log_message(self, *_):
                 pass
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(pem)
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.url = f"https://localhost:{self._server.server_address[1]}"
+        self.port = self._server.server_address[1]
+
+    def answer(self, method, path, headers, body):
+        """Status, headers and body for a request."""
+        raise NotImplementedError
 
     def __enter__(self):
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -168,3 +165,50 @@ class Front:
     def __exit__(self, *_):
         self._server.shutdown()
         self._server.server_close()
+
+
+def pass_on(cloud, method, path, headers, body):
+    """The emulator's answer: status, headers, body."""
+    connection = http.client.HTTPConnection("127.0.0.1", cloud.port, timeout=ANSWER_SECONDS)
+    with contextlib.closing(connection):
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        return answer.status, answer.getheaders(), answer.read()
+
+
+class Front(Proxy):
+    """HTTPS before one API of the emulator, which speaks HTTP only: an issuer is an https URL."""
+
+    def __init__(self, pem):
+        super().__init__()
+        self.target = None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"https://localhost:{self.port}"
+
+    def answer(self, method, path, headers, body):
+        cloud, prefix = self.target
+        return pass_on(cloud, method, prefix + path, headers, body)
+
+
+class Rotating(Proxy):
+    """Secrets Manager as it rotates: the emulator's RotateSecret calls no function and copies the current version. All
+    else goes to the emulator."""
+
+    def __init__(self, cloud, begin, go_on):
+        super().__init__()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._cloud, self._begin, self._go_on = cloud, begin, go_on
+
+    def answer(self, method, path, headers, body):
+        called = {name.lower(): value for name, value in headers.items()}.get("x-amz-target")
+        if called != "secretsmanager.RotateSecret":
+            return pass_on(self._cloud, method, path, headers, body)
+        asked = json.loads(body)
+        token = asked["ClientRequestToken"]
+        self._begin(token)
+        # AWS answers before the steps are done, too.
+        threading.Thread(target=self._go_on, args=(token,), daemon=True).start()
+        answer = json.dumps({"Name": asked["SecretId"], "VersionId": token}).encode()
+        return 200, [("content-type", "application/x-amz-json-1.1")], answer

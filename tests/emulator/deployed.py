@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Deploys Ostiary and the examples into a local AWS and calls the protected APIs.
+"""Deploys Ostiary and the examples into a local AWS, calls every function and the protected APIs.
 
     deployed.py [--build FOLDER] [--ostiary PROGRAM] [--sam PROGRAM]
 
-What runs is what a deployment runs: the template and the binaries that `sam build` made, `sam deploy`, `cargo ostiary`
-for the keys and the people, the functions' own permissions aside. Nothing but the loopback interface is used.
+What runs is what a deployment runs: the template and the binaries that `sam build` made, `sam deploy`, and `cargo
+ostiary` for the keys and the people. Each function may do what its role in the template allows and nothing else. Only
+the loopback interface is used.
 """
 
 import argparse
@@ -12,19 +13,22 @@ import hashlib
 import json
 import shutil
 import ssl
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
 from cloud import Cloud, Front, certificate
+from functions import PASSWORD, Ostiary, every_function
+from operated import keys_by_the_tool, operate, unlock_by_the_tool
+from permissions import each_is_needed
 from stacks import deploy, make_bucket
 
 ROOT = Path(__file__).resolve().parents[2]
-PASSWORD = "Tr0ubador-and-3-horses"
+USERS = ("jane", "anna", "otto")
 
 
 class Run:
@@ -50,10 +54,12 @@ class Client:
         self.front = front
         self.tls = ssl.create_default_context(cafile=str(pem))
 
-    def send(self, base, method, path, headers=None, body=None):
+    def send(self, base, method, path, headers=None, body=None, form=None):
         """Status and body of an answer."""
-        data = None if body is None else json.dumps(body).encode()
-        headers = {**(headers or {}), **({"content-type": "application/json"} if data else {})}
+        data, kind = (None if body is None else json.dumps(body).encode()), "application/json"
+        if form is not None:
+            data, kind = urllib.parse.urlencode(form).encode(), "application/x-www-form-urlencoded"
+        headers = {**(headers or {}), **({} if data is None else {"content-type": kind})}
         request = urllib.request.Request(base + path, data=data, headers=headers, method=method)
         tls = self.tls if base.startswith("https") else None
         try:
@@ -76,23 +82,13 @@ class Client:
         return self.ask("POST", "/user/login", body=credentials)["Token"]
 
 
-def operate(ostiary, cloud, *arguments, text=None):
-    """Runs the operator's tool against the stack."""
-    command = [ostiary, "--stack", "ostiary", "--output", "json", *arguments]
-    done = subprocess.run(
-        [str(part) for part in command], env=cloud.environment, input=text or "", capture_output=True, text=True
-    )
-    if done.returncode != 0:
-        sys.exit(f"ostiary {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
-    return json.loads(done.stdout or "null")
-
-
 def settle(ostiary, cloud):
-    """The first key, a tenant, a user and an application, by the real tool. Answers the application's access token."""
+    """The first key, a tenant, users and an application, by the real tool. Answers the application's access token."""
     operate(ostiary, cloud, "keys", "init")
     operate(ostiary, cloud, "tenant", "create", "demo")
     roles = ["--role", "reader", "--role", "night-shift"]
-    operate(ostiary, cloud, "user", "create", "--username", "jane", "--password-stdin", *roles, text=PASSWORD + "\n")
+    for name in USERS:
+        operate(ostiary, cloud, "user", "create", "--username", name, "--password-stdin", *roles, text=PASSWORD + "\n")
     made = operate(ostiary, cloud, "access-token", "create", "--application", "test", "--tenant", "demo=*")
     return made["token"]
 
@@ -258,6 +254,28 @@ def forged(jwt):
     return f"{head}.{signature[:20]}{'A' if signature[20] != 'A' else 'B'}{signature[21:]}"
 
 
+def examples(run, client, options, ostiary, access_token):
+    """The three examples, deployed beside the stack."""
+    ours = {"AuthorizerArn": ostiary.outputs["AuthorizerArn"]}
+    theirs = {"Issuer": ostiary.outputs["Issuer"], "Audience": ostiary.outputs["Audience"]}
+    caller = {"username": "jane", "tenant": "demo", "roles": "reader night-shift", "scopes": "", "credential": "jwt"}
+
+    def example(name, given):
+        print(name)
+        return deploy(ostiary.cloud, options.sam, ROOT / "examples" / name / "template.yaml", name, given)
+
+    stack = example("http-api-with-authorizer", ours)
+    stack.complete_http_api()
+    with_our_authorizer(run, client, stack, caller, access_token)
+    kept_answers(run, client, stack)
+    any_credential(run, client, stack, access_token)
+    stack = example("http-api-with-jwt-authorizer", theirs)
+    stack.complete_http_api()
+    with_jwt_authorizer(run, client, stack)
+    usage_key = hashlib.sha256(b"acme").hexdigest()
+    with_rest_api(run, client, example("rest-api", {**ours, "AcmeKey": usage_key}), usage_key)
+
+
 def play(options, folder):
     """Everything; answers what was checked."""
     run, pem = Run(), folder / "certificate.pem"
@@ -272,31 +290,14 @@ def play(options, folder):
             front.target = (cloud, ostiary.address())
             print(f"deployed: {ostiary.complete_http_api()} routes in {time.monotonic() - started:.0f} s")
             access_token = settle(options.ostiary, cloud)
-            run.expect("GET /health", client.send(front.url, "GET", "/health")[0], 200)
-            ours = {"AuthorizerArn": ostiary.outputs["AuthorizerArn"]}
-            theirs = {"Issuer": ostiary.outputs["Issuer"], "Audience": ostiary.outputs["Audience"]}
-            caller = {
-                "username": "jane",
-                "tenant": "demo",
-                "roles": "reader night-shift",
-                "scopes": "",
-                "credential": "jwt",
-            }
-
-            def example(name, given):
-                print(name)
-                return deploy(cloud, options.sam, ROOT / "examples" / name / "template.yaml", name, given)
-
-            stack = example("http-api-with-authorizer", ours)
-            stack.complete_http_api()
-            with_our_authorizer(run, client, stack, caller, access_token)
-            kept_answers(run, client, stack)
-            any_credential(run, client, stack, access_token)
-            stack = example("http-api-with-jwt-authorizer", theirs)
-            stack.complete_http_api()
-            with_jwt_authorizer(run, client, stack)
-            usage_key = hashlib.sha256(b"acme").hexdigest()
-            with_rest_api(run, client, example("rest-api", {**ours, "AcmeKey": usage_key}), usage_key)
+            it = Ostiary(client, ostiary, access_token, USERS)
+            every_function(run, it)
+            # What follows rests on them.
+            if not run.wrong:
+                examples(run, client, options, ostiary, access_token)
+                each_is_needed(run, it)
+                keys_by_the_tool(run, it, options.ostiary, cloud)
+                unlock_by_the_tool(run, it, options.ostiary, cloud)
         except BaseException:
             sys.stderr.write(cloud.log.read_text(errors="replace")[-8000:])
             raise

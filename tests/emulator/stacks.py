@@ -95,6 +95,22 @@ class Stack:
             raise ValueError(f"{name} can't be resolved")
         return f"arn:aws:lambda:{REGION}:{self.account}:function:{self.physical[logical_id]}"
 
+    def functions(self):
+        """Logical ids of all functions."""
+        resources = self.template["Resources"].items()
+        return {name for name, resource in resources if resource["Type"] == "AWS::Lambda::Function"}
+
+    def routes(self, logical_id="Api"):
+        """Which function serves which method and path."""
+        body = self.resolve(self.template["Resources"][logical_id]["Properties"]["Body"])
+        functions = {self.physical[name]: name for name in self.functions()}
+        served = {}
+        for path, methods in body["paths"].items():
+            for method, operation in methods.items():
+                uri = operation["x-amazon-apigateway-integration"]["uri"]
+                served[method.upper(), path] = functions[uri.split(":function:")[1].removesuffix("/invocations")]
+        return served
+
     def complete_http_api(self, logical_id="Api"):
         """Makes the routes, integrations and authorizers of the OpenAPI body that SAM wrote. AWS does that from the body;
         the emulator leaves the body alone."""
