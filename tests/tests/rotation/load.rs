@@ -324,7 +324,7 @@ fn forge(key: &shared::keyring::Key, party: &Party, now: Timestamp) -> String {
     let header = part(json!({ "alg": key.algorithm().as_str(), "typ": "at+jwt", "kid": key.kid() }));
     let sid = shared::secret::Digest::of(b"a ticket").to_base64url();
     let claims = part(json!({
-        "iss": party.issuer, "aud": party.audience, "sub": "u-1", "sid": sid, "jti": "0.x",
+        "iss": party.issuer, "aud": party.audience, "sub": "u-1", "sid": sid, "jti": "0.0.x",
         "iat": now.as_seconds() - 100, "exp": now.as_seconds() + 100, "tenant": "demo", "roles": [],
     }));
     let message = format!("{header}.{claims}");
