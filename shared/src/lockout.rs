@@ -19,6 +19,10 @@ pub const REMEMBERED: usize = 8;
 
 const DAY_SECONDS: i64 = 86_400;
 
+/// How many counters of the past one write sweeps. The day after a storm there are a hundred, each of three attributes,
+/// and DynamoDB bounds what one expression may hold; the next writes sweep the rest.
+const SWEPT: usize = 20;
+
 /// How much an account takes. All of it counts for one day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
@@ -197,7 +201,7 @@ impl Gate {
         if !guesses.known.contains_key(&place) {
             locks.push(lock(Place::Strangers, rules.from_strangers));
         }
-        let stale = guesses.counters.keys().filter(|key| key.day != day).cloned().collect();
+        let stale = guesses.counters.keys().filter(|key| key.day != day).take(SWEPT).cloned().collect();
         Self { locks, stale, forgotten: forgotten(guesses, &place), place }
     }
 
