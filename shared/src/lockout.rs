@@ -21,7 +21,7 @@ const DAY_SECONDS: i64 = 86_400;
 
 /// How many counters of the past one write sweeps. The day after a storm there are a hundred, each of three attributes,
 /// and DynamoDB bounds what one expression may hold; the next writes sweep the rest.
-const SWEPT: usize = 20;
+pub const SWEPT: usize = 20;
 
 /// How much an account takes. All of it counts for one day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

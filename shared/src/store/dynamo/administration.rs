@@ -8,6 +8,7 @@ use super::transaction::{Outcome, create, exists};
 use super::{DynamoStore, condition, unavailable};
 use crate::access_token::AccessToken;
 use crate::clock::Timestamp;
+use crate::lockout::SWEPT;
 use crate::secret::Digest;
 use crate::store::{Administration, Creation, LoginName, Lookup, NewUser, Store as _, StoreError, Write, email_claim};
 use crate::tenant::Tenant;
@@ -68,12 +69,15 @@ impl Administration for DynamoStore {
         let wanted = Lookup { credential: Some(name.clone()), ..Lookup::default() };
         let Some(credential) = self.lookup(wanted).await?.credential else { return Ok(Write::Refused) };
         let keys: Vec<_> = credential.guesses.counters.into_keys().collect();
-        if keys.is_empty() {
-            return Ok(Write::Done);
+        for keys in keys.chunks(SWEPT) {
+            let mut write = Expressions::default();
+            write.forget(keys);
+            let key = item::credential_key(name);
+            if write.update(&self.client, &self.tables.credentials, key).await? == Write::Refused {
+                return Ok(Write::Refused);
+            }
         }
-        let mut write = Expressions::default();
-        write.forget(&keys);
-        write.update(&self.client, &self.tables.credentials, item::credential_key(name)).await
+        Ok(Write::Done)
     }
 
     async fn delete_access_token(&self, digest: Digest) -> Result<Write, StoreError> {
