@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::auth_header::AuthHeader;
 use crate::clock::Timestamp;
+use crate::password::rules::PasswordRules;
 use crate::secret::Token;
 use crate::user::{Email, User};
 
@@ -72,6 +73,10 @@ macro_rules! routes {
 
 routes! {
     USER_LOGIN = "user-login" "POST" "/user/login" User Body "A user name and password for a JWT";
+    USER_PASSWORD = "user-password" "POST" "/user/password" User Body "A new password in the place of the old one";
+    USER_FORGOT = "user-forgot" "POST" "/user/forgot" User Body "A message with a token for who forgot a password";
+    USER_RESET = "user-reset" "POST" "/user/reset" User Body "A new password in exchange for such a token";
+    USER_VERIFY = "user-verify" "POST" "/user/verify" User Body "Show, by a token, that an address is one's own";
     USER_RENEW = "user-renew" "GET" "/user/renew" User LoginJwt "A new JWT in the place of one that is still good";
     USER_TOKEN = "user-token" "GET" "/user/token" User LoginJwt "A new JWT of a chosen lifetime in the place of one";
     USER_SESSIONS = "user-sessions" "GET" "/user/sessions" User LoginJwt "List the caller's sessions";
@@ -94,6 +99,9 @@ routes! {
     OPENID_CONFIGURATION = "openid-configuration" "GET" "/.well-known/openid-configuration" Standards Open "Where the issuer's keys are (OpenID Connect Discovery)";
     HEALTH = "health" "GET" "/health" Standards Open "Whether the store and the signing keys are in reach";
 }
+
+/// What `/user/forgot` answers, whoever asks for whom.
+pub const FORGOTTEN: &str = "If there is such an account, a message is on its way to its address";
 
 /// A function that serves no route: AWS calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +142,9 @@ pub struct LoginAnswer {
     pub token: String,
     /// When the password ends; `0001-01-01T00:00:00` means never.
     pub password_expiration: String,
+    /// Whole days until then, once its end is near: time to ask for a new one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_expires_in_days: Option<i64>,
     /// The tenant that the login is for.
     pub active: Name,
     /// The user's roles in its tenant.
@@ -148,7 +159,7 @@ impl LoginAnswer {
 
     /// The answer for a user with a fresh JWT.
     #[must_use]
-    pub fn new(user: &User, jwt: &Token, password_expires: Option<Timestamp>) -> Self {
+    pub fn new(user: &User, jwt: &Token, password: PasswordEnd) -> Self {
         let name = |text: &str| Name { name: text.to_owned() };
         Self {
             id: user.id.to_string(),
@@ -158,7 +169,8 @@ impl LoginAnswer {
             firstname: user.first_name.clone().unwrap_or_default(),
             lastname: user.last_name.clone().unwrap_or_default(),
             token: jwt.expose_secret().to_owned(),
-            password_expiration: password_expires.map_or_else(|| Self::NEVER.to_owned(), Timestamp::as_zoneless),
+            password_expiration: password.ends.map_or_else(|| Self::NEVER.to_owned(), Timestamp::as_zoneless),
+            password_expires_in_days: password.days_left,
             active: name(user.tenant.as_str()),
             authorizations: vec![Authorization {
                 company: name(user.tenant.as_str()),
@@ -166,6 +178,23 @@ impl LoginAnswer {
             }],
             properties: user.attributes.clone(),
         }
+    }
+}
+
+/// When a password ends, and whether that is near.
+#[derive(Clone, Copy)]
+pub struct PasswordEnd {
+    ends: Option<Timestamp>,
+    days_left: Option<i64>,
+}
+
+impl PasswordEnd {
+    /// What is told at `now` of a password that `ends`, by the rules of its tenant.
+    #[must_use]
+    pub fn of(ends: Option<Timestamp>, rules: &PasswordRules, now: Timestamp) -> Self {
+        let near = ends.filter(|ends| now.plus(rules.warn) >= *ends);
+        let days_left = near.map(|ends| (ends.as_seconds() - now.as_seconds()).max(0) / 86_400);
+        Self { ends, days_left }
     }
 }
 

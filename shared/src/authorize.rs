@@ -152,9 +152,13 @@ impl<S: Store> Verifier<S> {
 
     /// The caller by a JWT that was verified, which must come from a login.
     pub async fn login_of(&self, verified: &Verified, accepted: Generations) -> Result<Session, Problem> {
-        let wanted =
-            Lookup { ticket: Some(verified.ticket_key()), users: vec![verified.user.clone()], ..Lookup::default() };
-        let session = self.session(verified, self.lookup(wanted).await?, accepted)?;
+        let found = self.lookup(Plausible::Jwt(verified.clone()).lookup()).await?;
+        self.login_session(verified, found, accepted)
+    }
+
+    /// The session of a verified JWT, which must come from a login.
+    pub fn login_session(&self, verified: &Verified, found: Found, accepted: Generations) -> Result<Session, Problem> {
+        let session = self.session(verified, found, accepted)?;
         match session.ticket.origin {
             Origin::Login => Ok(session),
             Origin::Profile | Origin::Ticket => Err(Problem::NotFromLogin),
@@ -350,7 +354,7 @@ pub fn unless_refused<T>(result: Result<T, Problem>) -> Result<Option<T>, Proble
 }
 
 /// One refusal for all, and for the log the reason.
-fn refused(reason: &'static str) -> Problem {
+pub(crate) fn refused(reason: &'static str) -> Problem {
     audit::detail(reason);
     Problem::Unauthenticated
 }

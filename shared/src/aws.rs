@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient};
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use futures_util::future::BoxFuture;
@@ -14,8 +15,11 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
+use crate::delivery::{self, Delivery, DeliveryError, Message};
 use crate::keyring::rotation::{Change, Versions, VersionsError};
 use crate::keyring::{KeySetError, KeySource, Keyring, KeyringError};
+use crate::password::pepper::Pepper;
+use crate::password::{Hasher, PasswordError};
 use crate::random::SystemRandom;
 use crate::store::dynamo::DynamoStore;
 
@@ -27,6 +31,7 @@ pub struct Aws {
     http: SharedHttpClient,
     dynamodb_url: Option<String>,
     secrets_url: Option<String>,
+    events_url: Option<String>,
 }
 
 impl Aws {
@@ -48,7 +53,8 @@ impl Aws {
                 .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
                 .build_https(),
             dynamodb_url: environment("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| everywhere.clone()),
-            secrets_url: environment("AWS_ENDPOINT_URL_SECRETS_MANAGER").or(everywhere),
+            secrets_url: environment("AWS_ENDPOINT_URL_SECRETS_MANAGER").or_else(|| everywhere.clone()),
+            events_url: environment("AWS_ENDPOINT_URL_EVENTBRIDGE").or(everywhere),
         })
     }
 
@@ -74,9 +80,37 @@ impl Aws {
         Arc::new(Keyring::new(self.keyset(config), clock))
     }
 
-    /// The secret of the stack that `config` describes.
+    /// The keyset's secret of the stack that `config` describes.
     #[must_use]
     pub fn keyset(&self, config: &Config) -> SecretsManager {
+        self.secret(&config.keyset_secret)
+    }
+
+    /// What hashes passwords as the stack does that `config` describes; its pepper is not read yet.
+    pub fn hasher(&self, config: &Config) -> Result<Arc<Hasher>, PasswordError> {
+        let pepper = config
+            .pepper
+            .as_ref()
+            .map(|pepper| Pepper::new(pepper.usage, self.secret(&pepper.secret), Arc::new(SystemClock)));
+        Ok(Arc::new(Hasher::new(config.cost)?.with_pepper(pepper)))
+    }
+
+    /// The event bus of the stack that `config` describes, which takes messages to people.
+    #[must_use]
+    pub fn delivery(&self, config: &Config) -> EventBridge {
+        let mut builder = aws_sdk_eventbridge::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(self.region.clone())
+            .credentials_provider(self.credentials.clone())
+            .http_client(self.http.clone())
+            .retry_config(retries())
+            .timeout_config(timeouts());
+        builder.set_endpoint_url(self.events_url.clone());
+        let client = aws_sdk_eventbridge::Client::from_conf(builder.build());
+        EventBridge { client, bus: config.event_bus.clone() }
+    }
+
+    fn secret(&self, id: &str) -> SecretsManager {
         let mut builder = aws_sdk_secretsmanager::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(self.region.clone())
@@ -86,7 +120,7 @@ impl Aws {
             .timeout_config(timeouts());
         builder.set_endpoint_url(self.secrets_url.clone());
         let client = aws_sdk_secretsmanager::Client::from_conf(builder.build());
-        SecretsManager { client, id: config.keyset_secret.clone() }
+        SecretsManager { client, id: id.to_owned() }
     }
 }
 
@@ -112,7 +146,51 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// The keyset in Secrets Manager.
+/// An event bus of `EventBridge`.
+pub struct EventBridge {
+    /// The client.
+    pub client: aws_sdk_eventbridge::Client,
+    /// Name of the bus.
+    pub bus: String,
+}
+
+impl EventBridge {
+    /// Opens the connection before the first message needs it, by a call without an event, which is refused.
+    pub async fn warm(&self) {
+        let answer = self.client.put_events().set_entries(Some(Vec::new())).send().await;
+        if let Err(error) = answer
+            && error.as_service_error().is_none()
+        {
+            tracing::warn!(error = %error, "the event bus could not be reached while starting");
+        }
+    }
+}
+
+impl Delivery for EventBridge {
+    fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), DeliveryError>> {
+        Box::pin(async move {
+            let entry = PutEventsRequestEntry::builder()
+                .event_bus_name(&self.bus)
+                .source(delivery::SOURCE)
+                .detail_type(message.detail_type())
+                .detail(message.detail().as_str())
+                .build();
+            let answer = self.client.put_events().entries(entry).send().await;
+            let answer = answer.map_err(|error| DeliveryError::Unavailable(Box::new(error)))?;
+            // The call succeeds also when none of its events did.
+            let taken = answer.entries().first().filter(|_| answer.failed_entry_count() == 0);
+            match taken.and_then(|entry| entry.event_id()) {
+                Some(_) => Ok(()),
+                // The code and not the message, which may repeat what was sent.
+                None => Err(DeliveryError::NotTaken(
+                    answer.entries().first().and_then(|entry| entry.error_code()).unwrap_or("no code").to_owned(),
+                )),
+            }
+        })
+    }
+}
+
+/// A secret in Secrets Manager: the keyset, or the pepper.
 pub struct SecretsManager {
     /// The client.
     pub client: aws_sdk_secretsmanager::Client,

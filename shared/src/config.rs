@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use crate::delivery::Link;
 use crate::jwt::Party;
 use crate::keyring::Algorithm;
+use crate::password::pepper::{PepperError, Usage};
 use crate::password::{Cost, Hasher, PasswordError};
 use crate::store::dynamo::Tables;
 use crate::tenant::TenantName;
@@ -41,12 +43,36 @@ pub struct Config {
     pub lifetimes: Lifetimes,
     /// What a new password hash costs.
     pub cost: Cost,
+    /// The key that goes into password hashes, if the stack has one.
+    pub pepper: Option<PepperSettings>,
     /// Of the keys that a rotation makes.
     pub signing_algorithm: Algorithm,
     /// How the authorizer judges and answers.
     pub authorizer: Authorizer,
+    /// The event bus that takes messages to people.
+    pub event_bus: String,
+    /// The pages that such messages lead to.
+    pub pages: Pages,
     /// The least severe level that is logged.
     pub log_level: tracing::Level,
+}
+
+/// What a stack with a pepper says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PepperSettings {
+    /// What it is for.
+    pub usage: Usage,
+    /// The secret that holds it.
+    pub secret: String,
+}
+
+/// The pages that messages to people lead to, where there are some; the token's text is in the message all the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pages {
+    /// Where a new password is set.
+    pub reset: Option<Link>,
+    /// Where an address is verified.
+    pub verify: Option<Link>,
 }
 
 /// How the authorizer judges and answers.
@@ -134,6 +160,13 @@ impl Config {
                 iterations: number("OSTIARY_ARGON2_ITERATIONS", 1, u32::MAX)?,
                 parallelism: number("OSTIARY_ARGON2_PARALLELISM", 1, u32::MAX)?,
             },
+            pepper: choice(
+                "OSTIARY_PEPPER",
+                text,
+                &[("none", None), ("verify-only", Some(Usage::VerifyOnly)), ("required", Some(Usage::Required))],
+            )?
+            .map(|usage| text("OSTIARY_PEPPER_SECRET_ID").map(|secret| PepperSettings { usage, secret }))
+            .transpose()?,
             signing_algorithm: choice(
                 "OSTIARY_SIGNING_ALGORITHM",
                 text,
@@ -154,6 +187,8 @@ impl Config {
                     ],
                 )?,
             },
+            event_bus: text("OSTIARY_EVENT_BUS")?,
+            pages: Pages { reset: page("OSTIARY_RESET_URL", text)?, verify: page("OSTIARY_VERIFY_URL", text)? },
             log_level: text("OSTIARY_LOG_LEVEL")?.parse().map_err(|_| ConfigError::Invalid {
                 name: "OSTIARY_LOG_LEVEL",
                 rule: "is none of error, warn, info, debug, trace",
@@ -166,9 +201,13 @@ impl Config {
         Ok(config)
     }
 
-    /// A hasher of the configured cost.
+    /// A hasher of the configured cost, for a stack without a pepper. It is an error in another:
+    /// [`Aws::hasher`](crate::aws::Aws::hasher) reads the pepper.
     pub fn hasher(&self) -> Result<Hasher, PasswordError> {
-        Hasher::new(self.cost)
+        match self.pepper {
+            Some(_) => Err(PepperError::NotRead.into()),
+            None => Hasher::new(self.cost),
+        }
     }
 }
 
@@ -181,6 +220,18 @@ fn choice<T: Copy>(
     let given = text(name)?;
     let chosen = choices.iter().find(|(value, _)| *value == given).map(|(_, meaning)| *meaning);
     chosen.ok_or(ConfigError::Invalid { name, rule: "is none of the values that it can have" })
+}
+
+/// The setting `name`, which is a page's URL or `none`.
+fn page(
+    name: &'static str,
+    text: impl Fn(&'static str) -> Result<String, ConfigError>,
+) -> Result<Option<Link>, ConfigError> {
+    let given = text(name)?;
+    if given == "none" {
+        return Ok(None);
+    }
+    Link::parse(&given).map(Some).ok_or(ConfigError::Invalid { name, rule: Link::RULE })
 }
 
 /// An issuer is a URL without query, fragment or final slash (OpenID Connect Discovery 1.0, section 3); plain HTTP only
@@ -220,11 +271,30 @@ mod tests {
             "OSTIARY_TABLE_USERS",
             "OSTIARY_LOGIN_JWT_SECONDS",
             "OSTIARY_ARGON2_MEMORY_KIB",
+            "OSTIARY_PEPPER",
+            "OSTIARY_EVENT_BUS",
+            "OSTIARY_RESET_URL",
             "OSTIARY_LOG_LEVEL",
         ] {
             let without = |name| if name == missing { None } else { variable(name) };
             assert_eq!(Config::read(without).err(), Some(ConfigError::Missing(missing)));
         }
+    }
+
+    #[test]
+    fn a_pepper_needs_its_secret_and_is_never_left_out_of_a_hash() {
+        let with = |secret: Option<&'static str>| {
+            Config::read(move |name| match name {
+                "OSTIARY_PEPPER" => Some("required".to_owned()),
+                "OSTIARY_PEPPER_SECRET_ID" => secret.map(str::to_owned),
+                _ => variable(name),
+            })
+        };
+        assert_eq!(with(None).err(), Some(ConfigError::Missing("OSTIARY_PEPPER_SECRET_ID")));
+        let config = with(Some("pepper")).unwrap();
+        assert_eq!(config.pepper, Some(PepperSettings { usage: Usage::Required, secret: "pepper".to_owned() }));
+        assert!(config.hasher().is_err());
+        assert_eq!(Config::read(variable).unwrap().pepper, None);
     }
 
     #[test]
@@ -239,6 +309,9 @@ mod tests {
             ("OSTIARY_LOGIN_JWT_SECONDS", "86401"),
             ("OSTIARY_LOGIN_MAX_SECONDS", "0"),
             ("OSTIARY_SIGNING_ALGORITHM", "HS256"),
+            ("OSTIARY_PEPPER", "off"),
+            ("OSTIARY_RESET_URL", "http://example.com/{token}"),
+            ("OSTIARY_VERIFY_URL", "https://example.com/"),
             ("OSTIARY_AUTHORIZER_ANSWER", "allow"),
             ("OSTIARY_AUTHORIZER_MODE", "signature-only"),
             ("OSTIARY_ARGON2_MEMORY_KIB", "65537"),

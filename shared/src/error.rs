@@ -6,8 +6,12 @@
 use crate::access_token::Action;
 use crate::api::{CodedError, Family, MessageError, OauthError};
 use crate::audit::Outcome;
+use crate::delivery::DeliveryError;
 use crate::gateway::Response;
 use crate::keyring::KeyringError;
+use crate::password::PasswordError;
+use crate::password::pepper::PepperError;
+use crate::password::rules::Broken;
 use crate::store::StoreError;
 use crate::user::UserId;
 
@@ -24,6 +28,13 @@ pub enum Problem {
         /// The rule, as a predicate: "must be …".
         rule: &'static str,
     },
+    /// The new password breaks a rule of its tenant.
+    WeakPassword {
+        /// Which part of the input the password was, by its name in the contract.
+        field: &'static str,
+        /// The rule.
+        broken: Broken,
+    },
     /// A parameter of the ticket family is missing.
     MissingParameter(&'static str),
     /// The body is longer than [`crate::gateway::MAX_BODY_BYTES`].
@@ -36,6 +47,10 @@ pub enum Problem {
     BadCredentials,
     /// The right password, but it has expired.
     PasswordExpired,
+    /// The right password, but its tenant wants the account's e-mail address verified first.
+    EmailNotVerified,
+    /// A one-time token that is unknown, used or over: all alike.
+    NoSuchOneTime,
     /// The right password or a trusted application, but the profile is disabled.
     DisabledProfile(UserId),
     /// No JWT or auth header that is good: missing, forged, expired, revoked, of another issuer, all alike.
@@ -73,6 +88,10 @@ pub enum Problem {
     Store(StoreError),
     /// The signing keys can't be had.
     Keys(KeyringError),
+    /// The pepper can't be had, without which a password can't be judged or hashed.
+    Pepper(PepperError),
+    /// A message to a person can't be sent.
+    Delivery(DeliveryError),
     /// Our fault.
     Internal(&'static str),
 }
@@ -80,6 +99,17 @@ pub enum Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<PasswordError> for Problem {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Pepper(error) => Self::Pepper(error),
+            PasswordError::Unusable | PasswordError::Interrupted => {
+                Self::Internal("a password was not checked or hashed")
+            }
+        }
     }
 }
 
@@ -106,11 +136,26 @@ impl Problem {
         Self::Invalid { field: field.to_owned(), rule }
     }
 
+    /// A new password that breaks a rule of its tenant.
+    #[must_use]
+    pub fn weak(field: &'static str, broken: Broken) -> Self {
+        Self::WeakPassword { field, broken }
+    }
+
+    /// The same in the user family, which has one answer for every refusal of a password but an expired one.
+    #[must_use]
+    pub fn without_disabled(self) -> Self {
+        match self {
+            Self::DisabledProfile(_) => Self::BadCredentials,
+            other => other,
+        }
+    }
+
     /// Whether it was refused or could not be done, for the audit trail.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Store(_) | Self::Keys(_) | Self::Internal(_) => Outcome::Failed,
+            Self::Store(_) | Self::Keys(_) | Self::Pepper(_) | Self::Delivery(_) | Self::Internal(_) => Outcome::Failed,
             _ => Outcome::Refused,
         }
     }
@@ -120,11 +165,14 @@ impl Problem {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Invalid { .. } | Self::MissingParameter(_) => "invalid_input",
+            Self::WeakPassword { .. } => "weak_password",
             Self::BodyTooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::NoSuchRoute => "no_such_route",
             Self::BadCredentials => "bad_credentials",
             Self::PasswordExpired => "password_expired",
+            Self::EmailNotVerified => "email_not_verified",
+            Self::NoSuchOneTime => "no_such_one_time_token",
             Self::DisabledProfile(_) => "disabled",
             Self::Unauthenticated => "unauthenticated",
             Self::NotFromLogin => "not_from_login",
@@ -140,6 +188,8 @@ impl Problem {
             Self::NoSuchSession => "no_such_session",
             Self::Store(_) => "store",
             Self::Keys(_) => "keys",
+            Self::Pepper(_) => "pepper",
+            Self::Delivery(_) => "delivery",
             Self::Internal(_) => "internal",
         }
     }
@@ -148,6 +198,7 @@ impl Problem {
         let tell = |status, code, oauth, message: &str| Told { status, code, oauth, message: message.to_owned() };
         match self {
             Self::Invalid { field, rule } => tell(400, "OTHER", "invalid_request", &format!("{field} {rule}")),
+            Self::WeakPassword { field, broken } => tell(400, "OTHER", "invalid_request", &format!("{field} {broken}")),
             Self::MissingParameter(name) => {
                 tell(400, "OTHER", "invalid_request", &format!("Required parameter '{name}' is not present"))
             }
@@ -166,6 +217,12 @@ impl Problem {
                 },
             ),
             Self::PasswordExpired => tell(403, "PASSWORD_EXPIRED", "invalid_grant", "Password expired"),
+            Self::EmailNotVerified => {
+                tell(403, "EMAIL_NOT_VERIFIED", "invalid_grant", "The e-mail address has to be verified first")
+            }
+            Self::NoSuchOneTime => {
+                tell(404, "NO_SUCH_VERIFICATION_TOKEN", "invalid_request", "The token is unknown, used or expired")
+            }
             Self::DisabledProfile(id) => {
                 tell(403, "DISABLED_PROFILE", "access_denied", &format!("Profile \"{id}\" is disabled"))
             }
@@ -198,10 +255,13 @@ impl Problem {
             Self::UnknownClient => tell(401, "ACCESS_DENIED", "invalid_client", "A valid access token is needed"),
             Self::NoSuchAuthHeader => tell(404, "NO_SUCH_AUTH_HEADER", "invalid_request", "No such auth header"),
             Self::Store(StoreError::Unavailable { .. })
+            | Self::Pepper(_)
+            | Self::Delivery(_)
             | Self::Keys(
                 KeyringError::Unreachable(_)
                 | KeyringError::Unusable(_)
                 | KeyringError::NoneSigns
+                | KeyringError::NotAllowed(_)
                 | KeyringError::Signing,
             ) => tell(503, "OTHER", "temporarily_unavailable", "The service is temporarily unavailable"),
             Self::Store(StoreError::Corrupt { .. }) | Self::Keys(KeyringError::TooLong) | Self::Internal(_) => {
@@ -248,6 +308,8 @@ impl Problem {
         match self {
             Self::Store(error) => tracing::error!(http.status = told.status, error = chain(error), "failed"),
             Self::Keys(error) => tracing::error!(http.status = told.status, error = chain(error), "failed"),
+            Self::Pepper(error) => tracing::error!(http.status = told.status, error = chain(error), "failed"),
+            Self::Delivery(error) => tracing::error!(http.status = told.status, error = chain(error), "failed"),
             Self::Internal(what) => tracing::error!(http.status = told.status, error = what, "failed"),
             _ => {}
         }

@@ -11,10 +11,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::keyring::{Key, Keyring, KeyringError};
+use crate::keyring::{Algorithm, Key, KeySet, Keyring, KeyringError};
 use crate::random::Random;
 use crate::secret::{Digest, Token};
-use crate::tenant::TenantName;
+use crate::tenant::{Settings, TenantName};
 use crate::ticket::{Lineage, Ticket};
 use crate::user::{User, UserId};
 
@@ -102,13 +102,21 @@ pub struct Bearer<'a> {
     pub ticket: &'a Ticket,
     /// Where it stands among the renewals of the ticket.
     pub lineage: Lineage,
+    /// What the user's tenant allows to sign with; empty for anything.
+    pub algorithms: &'a [Algorithm],
 }
 
 impl<'a> Bearer<'a> {
     /// The bearer of a new ticket's first JWT.
     #[must_use]
     pub fn first(user: &'a User, ticket: &'a Ticket) -> Self {
-        Self { user, ticket, lineage: Lineage::default() }
+        Self { user, ticket, lineage: Lineage::default(), algorithms: &[] }
+    }
+
+    /// The same under the rules of the user's tenant.
+    #[must_use]
+    pub fn under(self, settings: &'a Settings) -> Self {
+        Self { algorithms: &settings.algorithms, ..self }
     }
 }
 
@@ -139,9 +147,9 @@ pub async fn mint(
     expires: Timestamp,
     random: &dyn Random,
 ) -> Result<Minted, KeyringError> {
-    let Bearer { user, ticket, lineage } = bearer;
+    let Bearer { user, ticket, lineage, algorithms } = bearer;
     let keys = keyring.current().await?;
-    let key = keys.signing_key(now).ok_or(KeyringError::NoneSigns)?;
+    let key = signing_key(&keys, algorithms, now)?;
     let ends = [Some(expires), Some(ticket.expires), key.verify_until];
     let expires = ends.into_iter().flatten().min().unwrap_or(expires);
     let claims = Claims {
@@ -157,6 +165,14 @@ pub async fn mint(
         roles: user.roles.clone(),
     };
     Ok(Minted { jwt: sign(key, &claims)?, expires: Timestamp::from_seconds(claims.exp) })
+}
+
+/// The key that signs for a tenant that allows these algorithms; none of them means any. A key that waits for its turn
+/// or had it does not step in for one that is not allowed: that would hide a setting that nothing fits.
+pub fn signing_key<'a>(keys: &'a KeySet, algorithms: &[Algorithm], now: Timestamp) -> Result<&'a Key, KeyringError> {
+    let key = keys.signing_key(now).ok_or(KeyringError::NoneSigns)?;
+    let allowed = algorithms.is_empty() || algorithms.contains(&key.algorithm());
+    if allowed { Ok(key) } else { Err(KeyringError::NotAllowed(key.algorithm())) }
 }
 
 fn sign(key: &Key, claims: &Claims) -> Result<Token, KeyringError> {

@@ -12,6 +12,7 @@ pub mod aws;
 mod base62;
 pub mod clock;
 pub mod config;
+pub mod delivery;
 pub mod error;
 pub mod gateway;
 pub mod invoke;
@@ -20,13 +21,17 @@ pub mod keyring;
 pub mod lockout;
 pub mod log;
 pub mod login;
+pub mod one_time;
 #[cfg(feature = "openapi")]
 pub mod openapi;
+mod owned;
 pub mod password;
 pub mod random;
+pub mod recovery;
 pub mod renewal;
 pub mod secret;
 pub mod source;
+pub mod start;
 pub mod store;
 pub mod tenant;
 #[cfg(any(test, feature = "testing"))]

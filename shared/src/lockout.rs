@@ -36,11 +36,57 @@ pub struct Rules {
     pub longest: Duration,
 }
 
+/// A setting that is out of its bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {rule}")]
+pub struct OutOfBounds {
+    /// The name of the setting: that of the field of [`Rules`].
+    pub field: &'static str,
+    /// Its bounds, as a predicate.
+    pub rule: &'static str,
+}
+
 impl Rules {
     /// Five, and fifty in all; a minute, and at most half an hour: with the guesses that waiting frees about a hundred a
     /// day, which NIST SP 800-63B-4 (3.2.2) allows in a row.
     pub const DEFAULT: Self =
         Self { per_network: 5, from_strangers: 50, pause: Duration::from_secs(60), longest: Duration::from_secs(1800) };
+
+    /// These rules, if each lies in its bounds. Durations are stored as whole seconds.
+    pub fn in_bounds(self) -> Result<Self, OutOfBounds> {
+        let within = |duration: Duration, least: Duration, most: u64| {
+            duration.subsec_nanos() == 0 && (least..=Duration::from_secs(most)).contains(&duration)
+        };
+        let refused = |field, rule| Err(OutOfBounds { field, rule });
+        if !(1..=100).contains(&self.per_network) {
+            return refused("per_network", "must be 1 to 100");
+        }
+        if !(self.per_network..=1000).contains(&self.from_strangers) {
+            return refused("from_strangers", "must be 1000 at most, and not less than one network has");
+        }
+        if !within(self.pause, Duration::from_secs(1), 3_600) {
+            return refused("pause", "must be 1 second to 1 hour");
+        }
+        if !within(self.longest, self.pause, 86_400) {
+            return refused("longest", "must be 24 hours at most, and not shorter than the first wait");
+        }
+        Ok(self)
+    }
+
+    /// The most wrong passwords that can be tried in a day (UTC) where `limit` are free: those, and one after each wait.
+    #[must_use]
+    pub fn most_in_a_day(&self, limit: u32) -> u32 {
+        let mut left = Duration::from_secs(DAY_SECONDS.unsigned_abs());
+        let mut guesses = limit;
+        // Rules that wait for nothing would wait for ever here.
+        while let Some(rest) = left.checked_sub(self.wait(guesses, limit).max(Duration::from_secs(1)))
+            && !rest.is_zero()
+        {
+            left = rest;
+            guesses = guesses.saturating_add(1);
+        }
+        guesses
+    }
 
     /// The wait after `failures` wrong passwords where `limit` are free.
     fn wait(&self, failures: u32, limit: u32) -> Duration {
@@ -99,7 +145,7 @@ pub struct Counter {
     /// When the last one came.
     pub last: Option<Timestamp>,
     /// A few bits of each one's slow hash, so that the same password again is no further guess: a forgotten device is
-    /// no attack. Too few to tell what was typed.
+    /// no attack. Who reads the table can hold a list of passwords against them, at the price of a slow hash for each.
     pub marks: BTreeSet<u32>,
 }
 
@@ -201,7 +247,7 @@ impl Gate {
         if !guesses.known.contains_key(&place) {
             locks.push(lock(Place::Strangers, rules.from_strangers));
         }
-        let stale = guesses.counters.keys().filter(|key| key.day != day).take(SWEPT).cloned().collect();
+        let stale = guesses.counters.keys().filter(|key| key.day < day).take(SWEPT).cloned().collect();
         Self { locks, stale, forgotten: forgotten(guesses, &place), place }
     }
 
@@ -263,6 +309,56 @@ mod tests {
         }
         let waited = gate(&with(&[(home, 7)], &[HOME]), 240);
         assert_eq!(waited.locks[0].admits, Admits::Exactly(7), "and then one guess is free, not five");
+    }
+
+    #[test]
+    fn rules_out_of_their_bounds_are_named() {
+        let seconds = Duration::from_secs;
+        for (rules, field) in [
+            (RULES, None),
+            (Rules { per_network: 0, ..RULES }, Some("per_network")),
+            (Rules { per_network: 101, from_strangers: 101, ..RULES }, Some("per_network")),
+            (Rules { per_network: 100, from_strangers: 100, ..RULES }, None),
+            (Rules { from_strangers: 4, ..RULES }, Some("from_strangers")),
+            (Rules { from_strangers: 5, ..RULES }, None),
+            (Rules { from_strangers: 1000, ..RULES }, None),
+            (Rules { from_strangers: 1001, ..RULES }, Some("from_strangers")),
+            (Rules { pause: seconds(0), ..RULES }, Some("pause")),
+            (Rules { pause: Duration::from_millis(1500), ..RULES }, Some("pause")),
+            (Rules { pause: seconds(3600), longest: seconds(3600), ..RULES }, None),
+            (Rules { pause: seconds(3601), longest: seconds(86_400), ..RULES }, Some("pause")),
+            (Rules { longest: seconds(59), ..RULES }, Some("longest")),
+            (Rules { longest: seconds(60), ..RULES }, None),
+            (Rules { longest: seconds(86_400), ..RULES }, None),
+            (Rules { longest: seconds(86_401), ..RULES }, Some("longest")),
+        ] {
+            assert_eq!(rules.in_bounds().err().map(|error| error.field), field, "{rules:?}");
+        }
+    }
+
+    #[test]
+    fn a_day_holds_the_free_guesses_and_one_after_each_wait() {
+        assert_eq!(RULES.most_in_a_day(RULES.per_network), 5 + 51);
+        assert_eq!(RULES.most_in_a_day(RULES.from_strangers), 50 + 51);
+        let steady = Rules { pause: Duration::from_secs(3600), longest: Duration::from_secs(3600), ..RULES };
+        assert_eq!(steady.most_in_a_day(5), 5 + 23);
+        let none = Rules { pause: Duration::ZERO, ..RULES };
+        assert_eq!(none.most_in_a_day(1), 1 + 86_399);
+        // The gate itself says the same, to somebody who tries each second.
+        let midnight = Timestamp::from_seconds(NOW.as_seconds() - NOW.as_seconds().rem_euclid(DAY_SECONDS));
+        for rules in [RULES, steady] {
+            let mut guesses = Guesses::default();
+            for seconds in 0..86_400 {
+                let now = midnight.plus(Duration::from_secs(seconds));
+                let gate = Gate::of(&guesses, HOME, &rules, now);
+                // More than one fits into a second while they are free, which changes nothing about the waits after.
+                let free = if seconds == 0 { 5 } else { u32::from(gate.is_open()) };
+                let counter = guesses.counters.entry(gate.locks[0].key.clone()).or_default();
+                counter.failures += free;
+                counter.last = if free > 0 { Some(now) } else { counter.last };
+            }
+            assert_eq!(guesses.failures(), rules.most_in_a_day(5));
+        }
     }
 
     #[test]

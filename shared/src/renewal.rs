@@ -8,14 +8,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::audit;
-use crate::authorize::{Generations, Session, Verifier};
+use crate::api::PasswordEnd;
+use crate::authorize::{Generations, Plausible, Session, Verifier, refused};
 use crate::clock::Timestamp;
+use crate::config;
 use crate::error::Problem;
 use crate::gateway::Request;
-use crate::jwt::{self, Bearer, Minted};
+use crate::jwt::{self, Bearer, Minted, Verified};
 use crate::random::Random;
-use crate::store::{Renewal, Step, Store, StoreError, Write};
+use crate::store::{Lookup, Renewal, Step, Store, StoreError, Write};
+use crate::tenant::{Settings, Tenants};
 use crate::ticket::{Lineage, MAX_BRANCHES, Ticket};
 use crate::user::User;
 
@@ -30,8 +32,10 @@ pub struct Renewer<S> {
     pub verifier: Verifier<S>,
     /// Makes the JWT's id.
     pub random: Arc<dyn Random>,
-    /// The longest life of a login, however often it is renewed.
-    pub longest: Duration,
+    /// How long the stack lets live what it issues.
+    pub lifetimes: config::Lifetimes,
+    /// The rules of tenants.
+    pub tenants: Tenants,
 }
 
 /// A login that goes on.
@@ -42,28 +46,44 @@ pub struct Renewed {
     pub minted: Minted,
     /// When it was made.
     pub at: Timestamp,
-    /// When the password ends, if ever.
-    pub password_expires: Option<Timestamp>,
+    /// When the password ends.
+    pub password: PasswordEnd,
+}
+
+/// How long a renewed JWT shall live.
+#[derive(Clone, Copy)]
+pub enum Lifetime {
+    /// As long as one of a login.
+    OfLogin,
+    /// As long as was asked for.
+    Chosen(Duration),
 }
 
 impl<S: Store> Renewer<S> {
     /// Renews the JWT in `Authorization`, which must come from a login, for `lifetime` from now on, or for what is left
     /// of the login's longest life.
-    pub async fn renew(&self, request: &Request, lifetime: Duration) -> Result<Renewed, Problem> {
+    pub async fn renew(&self, request: &Request, lifetime: Lifetime) -> Result<Renewed, Problem> {
         let verified = self.verifier.verify(request).await?;
         // One moment for all tries: whoever is overtaken by a later one has nothing left to write.
         let at = self.verifier.clock.now();
         for left in (0..TRIES).rev() {
-            let Session { user, ticket } = self.verifier.login_of(&verified, Generations::OrJustReplaced).await?;
-            if ticket.password_expires.is_some_and(|expires| at >= expires) {
-                return Err(Problem::PasswordExpired);
-            }
+            let (Session { user, ticket }, settings) = self.session(&verified, at).await?;
             let plan = Plan::of(&ticket, verified.lineage, left < SHARING_TRIES);
-            if let Some(renewed) = self.attempt(&user, ticket, plan, at, lifetime).await? {
+            if let Some(renewed) = self.attempt(&user, ticket, plan, at, Terms { lifetime, settings }).await? {
                 return Ok(renewed);
             }
         }
         Err(Problem::Store(StoreError::Unavailable { operation: "UpdateItem", source: "renewed all the time".into() }))
+    }
+
+    /// The login, and the rules of its tenant.
+    async fn session(&self, verified: &Verified, at: Timestamp) -> Result<(Session, Arc<Settings>), Problem> {
+        let tenant = self.tenants.wanted(verified.tenant.as_str(), at);
+        let wanted = Lookup { tenant: tenant.lookup(), ..Plausible::Jwt(verified.clone()).lookup() };
+        let mut found = self.verifier.lookup(wanted).await?;
+        let settings = self.tenants.resolve(tenant, found.tenant.take(), at);
+        let session = self.verifier.login_session(verified, found, Generations::OrJustReplaced)?;
+        Ok((session, settings.ok_or_else(|| refused("no_such_tenant"))?))
     }
 
     /// `None` when another renewal came first, so that everything has to be looked at again.
@@ -73,13 +93,18 @@ impl<S: Store> Renewer<S> {
         mut ticket: Ticket,
         plan: Plan,
         at: Timestamp,
-        lifetime: Duration,
+        Terms { lifetime, settings }: Terms,
     ) -> Result<Option<Renewed>, Problem> {
-        let ends = at.plus(lifetime).min(ticket.created.plus(self.longest));
+        let lifetimes = settings.lifetimes.within(&self.lifetimes);
+        let lifetime = match lifetime {
+            Lifetime::OfLogin => lifetimes.login_jwt,
+            Lifetime::Chosen(lifetime) => lifetime,
+        };
+        let ends = at.plus(lifetime).min(ticket.created.plus(lifetimes.login_max));
+        let ends = ticket.password_expires.map_or(ends, |password| ends.min(password));
         if ends <= at {
             // The setting was lowered after the login: what was granted goes on to its end, and no further.
-            audit::detail("ended");
-            return Err(Problem::Unauthenticated);
+            return Err(refused("ended"));
         }
         let stored_end = ticket.expires;
         ticket.expires = match plan.step {
@@ -88,7 +113,7 @@ impl<S: Store> Renewer<S> {
             Step::Advance { .. } | Step::Fork { .. } | Step::Join { .. } => ends.max(stored_end),
         };
         // Made before anything is written, so that an outage of the keys leaves the old JWT in force.
-        let bearer = Bearer { user, ticket: &ticket, lineage: plan.lineage };
+        let bearer = Bearer { lineage: plan.lineage, ..Bearer::first(user, &ticket).under(&settings) };
         let Verifier { keyring, party, store, .. } = &self.verifier;
         let minted = jwt::mint(keyring, party, bearer, at, ends, &*self.random).await?;
         let unchanged = matches!(plan.step, Step::Join { .. }) && ticket.expires == stored_end;
@@ -96,8 +121,15 @@ impl<S: Store> Renewer<S> {
         if !unchanged && store.renew_ticket(&ticket.key, renewal).await? == Write::Refused {
             return Ok(None);
         }
-        Ok(Some(Renewed { user: user.clone(), minted, at, password_expires: ticket.password_expires }))
+        let password = PasswordEnd::of(ticket.password_expires, &settings.password, at);
+        Ok(Some(Renewed { user: user.clone(), minted, at, password }))
     }
+}
+
+/// On what terms a login goes on.
+struct Terms {
+    lifetime: Lifetime,
+    settings: Arc<Settings>,
 }
 
 /// What a renewal does.

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
+use crate::delivery::{Delivery, DeliveryError, Message};
 use crate::keyring::{Algorithm, KeySet, KeySource, Keyring, KeyringError};
 use crate::random::Random;
 use crate::secret::Digest;
@@ -120,6 +121,38 @@ impl KeySource for StubKeySource {
     }
 }
 
+/// A delivery that keeps what it is given, and can fail.
+#[derive(Clone, Default)]
+pub struct Outbox {
+    sent: Arc<Mutex<Vec<(&'static str, String)>>>,
+    failing: Arc<AtomicBool>,
+}
+
+impl Outbox {
+    /// Fails from here on, or takes messages again.
+    pub fn fail(&self, failing: bool) {
+        self.failing.store(failing, Ordering::SeqCst);
+    }
+
+    /// Detail types and details since the last time this was asked, those of failed calls too.
+    #[must_use]
+    pub fn take(&self) -> Vec<(&'static str, String)> {
+        std::mem::take(&mut *self.sent.lock().unwrap())
+    }
+}
+
+impl Delivery for Outbox {
+    fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<(), DeliveryError>> {
+        self.sent.lock().unwrap().push((message.detail_type(), message.detail().to_string()));
+        Box::pin(async {
+            if self.failing.load(Ordering::SeqCst) {
+                return Err(DeliveryError::Unavailable("told to fail".into()));
+            }
+            Ok(())
+        })
+    }
+}
+
 /// An enabled user of the tenant `demo`.
 #[must_use]
 pub fn user(id: &str) -> User {
@@ -129,6 +162,7 @@ pub fn user(id: &str) -> User {
         tenant: TenantName::parse("demo").unwrap(),
         name: UserName::parse(&format!("name-of-{id}")).unwrap(),
         email: None,
+        email_verified: false,
         first_name: None,
         last_name: None,
         enabled: true,
@@ -158,6 +192,9 @@ pub fn variable(name: &str) -> Option<String> {
         "OSTIARY_AUTHORIZER_MODE" => "every-request",
         "OSTIARY_ARGON2_MEMORY_KIB" => "16",
         "OSTIARY_ARGON2_ITERATIONS" | "OSTIARY_ARGON2_PARALLELISM" => "1",
+        "OSTIARY_EVENT_BUS" => "default",
+        "OSTIARY_RESET_URL" => "https://app.example.com/reset#{token}",
+        "OSTIARY_PEPPER" | "OSTIARY_VERIFY_URL" => "none",
         "OSTIARY_LOG_LEVEL" => "info",
         _ => return name.strip_prefix("OSTIARY_TABLE_").map(str::to_owned),
     };
@@ -173,6 +210,8 @@ pub struct Stack {
     pub keyring: Arc<Keyring>,
     /// Where the keyring reads.
     pub keys: StubKeySource,
+    /// Where messages to people go.
+    pub outbox: Outbox,
     /// The clock of all parts.
     pub clock: FrozenClock,
     /// The randomness of all parts.
@@ -191,6 +230,7 @@ impl Stack {
             store: MemoryStore::default(),
             keyring: Arc::new(Keyring::new(keys.clone(), Arc::new(clock.clone()))),
             keys,
+            outbox: Outbox::default(),
             clock,
             random: Arc::new(SeededRandom::new(1)),
             config: Config::read(variable).unwrap(),

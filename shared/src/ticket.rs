@@ -4,17 +4,13 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use crate::clock::Timestamp;
+use crate::owned;
 use crate::random::Random;
 use crate::secret::{Digest, Token};
 use crate::source::Source;
 use crate::tenant::TenantName;
 use crate::user::{User, UserId};
-
-const RANDOM_BYTES: usize = 32;
 
 /// How often the use of what has no idle limit is noted: for its owner to see, nothing rests on it.
 pub const USE_NOTED: Duration = Duration::from_secs(300);
@@ -37,13 +33,7 @@ impl TicketKey {
     /// ticket of ours, so that junk costs no store call.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
-        if text.len() > 128 {
-            return None;
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let id = bytes.get(..bytes.len().checked_sub(RANDOM_BYTES)?)?;
-        let user = UserId::parse(std::str::from_utf8(id).ok()?)?;
-        Some(Self { user, digest: Digest::of(text.as_bytes()) })
+        owned::read(text).map(|(user, digest)| Self { user, digest })
     }
 
     /// The name under which its owner sees and ends it: 22 characters that lead neither to the ticket nor to its digest.
@@ -134,9 +124,7 @@ impl Ticket {
         now: Timestamp,
         random: &dyn Random,
     ) -> (Self, Token) {
-        let mut bytes = user.id.as_str().as_bytes().to_vec();
-        bytes.extend(random.bytes::<RANDOM_BYTES>());
-        let token = Token::new(URL_SAFE_NO_PAD.encode(bytes));
+        let token = owned::issue(&user.id, random);
         let ticket = Self {
             key: TicketKey { user: user.id.clone(), digest: token.digest() },
             tenant: user.tenant.clone(),

@@ -186,6 +186,8 @@ pub struct User {
     pub name: UserName,
     /// Its address, unique in the tenant where given.
     pub email: Option<Email>,
+    /// Whether the address was shown to be the user's own.
+    pub email_verified: bool,
     /// First name, free text.
     pub first_name: Option<String>,
     /// Last name, free text.

@@ -35,6 +35,9 @@ pub enum KeyringError {
     /// There are keys, but none may sign now.
     #[error("no signing key is in its signing window")]
     NoneSigns,
+    /// The key that signs is of an algorithm that the tenant does not allow.
+    #[error("the tenant does not allow what the stack signs with ({})", .0.as_str())]
+    NotAllowed(Algorithm),
     /// The crypto library failed.
     #[error("signing failed")]
     Signing,

@@ -163,6 +163,10 @@ fn schemas() -> Map<String, Value> {
     let mut schemas = Schemas::new();
     for add in [
         add::<requests::LoginRequest>,
+        add::<requests::PasswordRequest>,
+        add::<requests::ForgotRequest>,
+        add::<requests::ResetRequest>,
+        add::<requests::VerifyRequest>,
         add::<requests::NewAuthHeaderRequest>,
         add::<requests::DeleteAuthHeaderRequest>,
         add::<requests::AuthenticateForm>,

@@ -14,7 +14,10 @@ pub(super) const TICKET: &str =
 const ACCESS_TOKEN: &str = "osa_1IA1WsYlnZL4zD5bPsvALLODZy925p52QRj6zFjW5Dgj";
 /// An auth header in examples.
 pub(super) const AUTH_HEADER: &str = "ost_objvGKM1ImxCMQI6aObtIUhDEr24IYhUR5SQTokv15sN0TkDhQKnxGP2m8I9KxNRQH3afewa";
+/// A one-time token in examples.
+const ONE_TIME: &str = "MDE5OGE2YjAtN2EzYy00ZDQyLTliMWUtNWYwYzJkNGU2YTgxo0QkS5vBzJmYb1cN8H3xT7pLw2Rf6UgXqE9aZsVdKtM";
 const PASSWORD: &str = "correct horse battery staple";
+const NEW_PASSWORD: &str = "seven lamps above a quiet harbour";
 
 /// A user name and password.
 #[derive(serde::Serialize, ToSchema)]
@@ -26,6 +29,63 @@ pub struct LoginRequest {
     /// The password, of at most 1024 bytes.
     #[schema(max_length = 1024, format = "password")]
     pub password: String,
+}
+
+/// A password and the one to come in its place.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordRequest {
+    /// The user name; `tenant/username` outside of the stack's default tenant.
+    #[schema(min_length = 1, max_length = 640)]
+    pub username: String,
+    /// The present password, even if it has expired.
+    #[schema(max_length = 1024, format = "password")]
+    pub old: String,
+    /// The new password, of at most 1024 bytes.
+    #[schema(max_length = 1024, format = "password")]
+    pub new: String,
+    /// The new password once more.
+    #[schema(max_length = 1024, format = "password")]
+    pub confirm: String,
+    /// Whether the user's auth headers end too. They stay, if absent.
+    #[serde(default)]
+    pub end_auth_headers: Option<bool>,
+}
+
+/// An account whose password was forgotten.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForgotRequest {
+    /// The user name or the e-mail address; `tenant/username` outside of the stack's default tenant.
+    #[schema(min_length = 1, max_length = 640)]
+    pub username: String,
+}
+
+/// A token and the password that it is to set.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetRequest {
+    /// The token of the message.
+    #[schema(min_length = 1, max_length = 256)]
+    pub token: String,
+    /// The new password, of at most 1024 bytes.
+    #[schema(max_length = 1024, format = "password")]
+    pub new: String,
+    /// The new password once more.
+    #[schema(max_length = 1024, format = "password")]
+    pub confirm: String,
+    /// `true` ends the user's auth headers too.
+    #[serde(default)]
+    pub end_auth_headers: Option<bool>,
+}
+
+/// A token that shows whose an address is.
+#[derive(serde::Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyRequest {
+    /// The token of the message.
+    #[schema(min_length = 1, max_length = 256)]
+    pub token: String,
 }
 
 /// What a new auth header is called and limited to.
@@ -163,6 +223,19 @@ pub(super) fn body(route: &Route) -> Option<Value> {
     let form = |schema, example| content("application/x-www-form-urlencoded", &schema, &example);
     let (required, content) = match route.name {
         "user-login" => (true, json(schema::<LoginRequest>(), json!({ "username": "demo", "password": PASSWORD }))),
+        "user-password" => (
+            true,
+            json(
+                schema::<PasswordRequest>(),
+                json!({ "username": "demo", "old": PASSWORD, "new": NEW_PASSWORD, "confirm": NEW_PASSWORD }),
+            ),
+        ),
+        "user-forgot" => (true, json(schema::<ForgotRequest>(), json!({ "username": "demo" }))),
+        "user-reset" => {
+            let example = json!({ "token": ONE_TIME, "new": NEW_PASSWORD, "confirm": NEW_PASSWORD });
+            (true, json(schema::<ResetRequest>(), example))
+        }
+        "user-verify" => (true, json(schema::<VerifyRequest>(), json!({ "token": ONE_TIME }))),
         "authheader-add" => (true, json(schema::<NewAuthHeaderRequest>(), json!({ "name": "backup job" }))),
         "authheader-delete" => {
             let example = "ost_objvGK\u{2026}fewa";
@@ -217,6 +290,20 @@ pub(super) fn query_parameters(route: &Route) -> Vec<Value> {
 pub(super) fn description(route: &Route) -> Option<&'static str> {
     let text = match route.name {
         "user-login" => "Wrong password, unknown user, disabled and locked are one answer.",
+        "user-password" => {
+            "Works with an expired password too: this is how its owner makes it good again. Wrong old passwords count \
+             like those of a login. Every session of the user ends; auth headers stay unless told otherwise."
+        }
+        "user-forgot" => {
+            "One answer for every name, after the same work. Where there is such an account with an e-mail address, its \
+             owner is sent a token that sets a new password within 24 hours, once, at most one a minute."
+        }
+        "user-reset" => {
+            "Ends every session of the user; auth headers stay unless told otherwise. The token is good once; a password \
+             that is refused leaves it good. It is over with any other change of the password and with a change of the \
+             address. A lockout neither stops this nor outlasts it."
+        }
+        "user-verify" => "A token for a new password does not do here, nor this one there.",
         "user-logout" => {
             "Ends the JWT in `Authorization` and the ticket that it names. Takes any JWT, a profile's too."
         }

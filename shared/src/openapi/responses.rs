@@ -9,10 +9,11 @@ use super::requests::{AUTH_HEADER, ID, TICKET};
 use super::{schema, set};
 use crate::access_token::Action;
 use crate::api::{
-    Access, ActiveToken, CodedError, Discovery, Family, Health, JwtAnswer, ListedAuthHeader, LoginAnswer, Message,
-    MessageError, NewAuthHeader, OauthError, RenewAnswer, Route, SessionAnswer, TicketAnswer,
+    Access, ActiveToken, CodedError, Discovery, FORGOTTEN, Family, Health, JwtAnswer, ListedAuthHeader, LoginAnswer,
+    Message, MessageError, NewAuthHeader, OauthError, RenewAnswer, Route, SessionAnswer, TicketAnswer,
 };
 use crate::error::Problem;
+use crate::password::rules::Broken;
 use crate::store::StoreError;
 use crate::user::UserId;
 
@@ -146,9 +147,13 @@ fn success(route: &Route) -> Value {
             let listed = json!({ "type": "array", "items": schema::<ListedAuthHeader>() });
             (listed, json!([listed_auth_header()]))
         }
-        "authheader-delete" | "authheader-report-leaked" | "user-sessions-revoke" => {
-            (schema::<Message>(), json!({ "message": "Success" }))
-        }
+        "authheader-delete"
+        | "authheader-report-leaked"
+        | "user-password"
+        | "user-reset"
+        | "user-sessions-revoke"
+        | "user-verify" => (schema::<Message>(), json!({ "message": "Success" })),
+        "user-forgot" => (schema::<Message>(), json!({ "message": FORGOTTEN })),
         "test-secure" => (schema::<Message>(), json!({ "message": "Hi demo" })),
         "ticket-authenticate" | "ticket-get" => (schema::<TicketAnswer>(), ticket()),
         "profile-authenticate" => (schema::<JwtAnswer>(), json!({ "jwt": JWT })),
@@ -284,11 +289,20 @@ fn problems(route: &Route) -> Vec<(&'static str, Problem)> {
         Access::Open | Access::Body => {}
     }
     problems.extend(match route.name {
-        "user-login" => {
-            vec![("bad-credentials", Problem::BadCredentials), ("password-expired", Problem::PasswordExpired)]
+        "user-login" => vec![
+            ("bad-credentials", Problem::BadCredentials),
+            ("password-expired", Problem::PasswordExpired),
+            ("email-not-verified", Problem::EmailNotVerified),
+        ],
+        "user-password" => {
+            vec![("weak-password", Problem::weak("new", Broken::Common)), ("bad-credentials", Problem::BadCredentials)]
         }
+        "user-reset" => {
+            vec![("weak-password", Problem::weak("new", Broken::Common)), ("no-such-token", Problem::NoSuchOneTime)]
+        }
+        "user-verify" => vec![("no-such-token", Problem::NoSuchOneTime)],
         "user-renew" | "user-token" => {
-            vec![("not-from-login", Problem::NotFromLogin), ("password-expired", Problem::PasswordExpired)]
+            vec![("not-from-login", Problem::NotFromLogin)]
         }
         "user-sessions-revoke" => {
             vec![("not-from-login", Problem::NotFromLogin), ("no-such-session", Problem::NoSuchSession)]
@@ -303,6 +317,7 @@ fn problems(route: &Route) -> Vec<(&'static str, Problem)> {
             ("bad-credentials", Problem::BadCredentials),
             ("disabled-profile", disabled()),
             ("password-expired", Problem::PasswordExpired),
+            ("email-not-verified", Problem::EmailNotVerified),
         ],
         "ticket-get" => vec![("no-such-ticket", Problem::NoSuchTicket)],
         "profile-authenticate" => vec![

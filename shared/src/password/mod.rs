@@ -2,32 +2,33 @@
 //! other systems made are checked too, and replaced at the first login.
 //!
 //! Invariant: checking a password costs at least one key derivation, whether the account exists or not; the cost of a
-//! stored hash is bounded before any of its work is done.
+//! stored hash is bounded before any of its work is done. Where the stack requires a [`pepper`], nothing is hashed without.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
-use argon2::{Algorithm, Argon2, Block, Params, Version};
+use argon2::{Algorithm, Argon2, Block, KeyId as Argon2KeyId, Params, ParamsBuilder, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::lockout;
 use crate::random::Random;
-use crate::secret::Password;
+use crate::secret::{Digest, Password};
 
 use self::foreign::Foreign;
+use self::pepper::{KeyId, Pepper, PepperError, Seasoning};
 use self::stored::{Argon2Hash, Stored};
 
 pub use self::phc::Refusal;
 
 mod bcrypt;
+mod blocklist;
 mod foreign;
 pub mod imported;
+pub mod pepper;
 mod phc;
+pub mod rules;
 mod stored;
-
-/// The shortest password for a new account, in characters (NIST SP 800-63B-4, 3.1.1.2: 15 where it is the only factor).
-pub const MIN_PASSWORD_CHARS: usize = 15;
 
 const MAX_MEMORY_KIB: u32 = 64 * 1024;
 const MAX_ITERATIONS: u32 = 10;
@@ -69,9 +70,13 @@ impl Cost {
         Some(Self { iterations, ..self })
     }
 
-    fn params(self) -> Result<Params, PasswordError> {
-        Params::new(self.memory_kib, self.iterations, self.parallelism, Some(OUTPUT_BYTES))
-            .map_err(|_| PasswordError::Unusable)
+    fn params(self, pepper: Option<&KeyId>) -> Result<Params, PasswordError> {
+        let mut builder = ParamsBuilder::new();
+        builder.m_cost(self.memory_kib).t_cost(self.iterations).p_cost(self.parallelism).output_len(OUTPUT_BYTES);
+        if let Some(id) = pepper {
+            builder.keyid(Argon2KeyId::new(id.as_str().as_bytes()).map_err(|_| PasswordError::Unusable)?);
+        }
+        builder.build().map_err(|_| PasswordError::Unusable)
     }
 }
 
@@ -91,10 +96,16 @@ impl Phc {
     pub fn expose_secret(&self) -> &str {
         &self.0
     }
+
+    /// The pepper that it was made with, if any: without that very key, nobody can check the password.
+    #[must_use]
+    pub fn pepper(&self) -> Option<KeyId> {
+        Stored::parse(&self.0).ok()?.pepper().cloned()
+    }
 }
 
 /// Why a hash could not be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum PasswordError {
     /// Malformed, of an unknown algorithm, or dearer than this crate is willing to compute.
     #[error("the stored password hash is malformed or beyond the bounds")]
@@ -102,6 +113,9 @@ pub enum PasswordError {
     /// The derivation did not come to its end: nobody knows whether the password is right.
     #[error("the password could not be checked")]
     Interrupted,
+    /// The pepper can't be had: nobody knows whether the password is right.
+    #[error("the password can't be checked or hashed without its pepper")]
+    Pepper(#[from] PepperError),
 }
 
 /// What checking a password found.
@@ -124,7 +138,24 @@ impl Verdict {
 /// Hashes and checks passwords at one configured cost.
 pub struct Hasher {
     cost: Cost,
+    pepper: Option<Pepper>,
     memory: Mutex<Vec<Block>>,
+}
+
+/// How one derivation is done.
+#[derive(Clone, Copy)]
+struct Derivation<'a> {
+    algorithm: Algorithm,
+    version: Version,
+    cost: Cost,
+    pepper: Option<&'a [u8]>,
+}
+
+impl<'a> Derivation<'a> {
+    /// As a new hash is made.
+    fn of_new(cost: Cost, pepper: Option<(&KeyId, &'a [u8])>) -> Self {
+        Self { algorithm: Algorithm::Argon2id, version: Version::V0x13, cost, pepper: pepper.map(|(_, key)| key) }
+    }
 }
 
 impl Hasher {
@@ -133,19 +164,43 @@ impl Hasher {
         if !cost.is_bounded() {
             return Err(PasswordError::Unusable);
         }
-        cost.params()?;
-        Ok(Self { cost, memory: Mutex::new(Vec::new()) })
+        cost.params(None)?;
+        Ok(Self { cost, pepper: None, memory: Mutex::new(Vec::new()) })
     }
 
-    /// Hashes a new password under a fresh salt.
+    /// The same with the stack's pepper, if it has one.
+    #[must_use]
+    pub fn with_pepper(self, pepper: Option<Pepper>) -> Self {
+        Self { pepper, ..self }
+    }
+
+    /// Reads the pepper now, if there is one, so that the first request need not.
+    pub async fn warm(&self) {
+        if let Some(pepper) = &self.pepper {
+            pepper.warm().await;
+        }
+    }
+
+    /// Hashes a new password under a fresh salt. Where the stack has a pepper, it has to have been read: [`hash`] does.
     pub fn hash(&self, password: &Password, random: &dyn Random) -> Result<Phc, PasswordError> {
+        self.season_and_hash(password, random, &self.kept_seasoning())
+    }
+
+    fn season_and_hash(
+        &self,
+        password: &Password,
+        random: &dyn Random,
+        seasoning: &Seasoning,
+    ) -> Result<Phc, PasswordError> {
+        let pepper = seasoning.of_new()?;
         let salt = random.bytes::<SALT_BYTES>();
         let mut output = [0; OUTPUT_BYTES];
-        self.derive(Algorithm::Argon2id, Version::V0x13, self.cost, password, &salt, &mut output)?;
+        self.derive(Derivation::of_new(self.cost, pepper), password, &salt, &mut output)?;
+        let params = self.cost.params(pepper.map(|(id, _)| id))?;
         let hash = PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(Version::V0x13.into()),
-            params: ParamsString::try_from(self.cost.params()?).map_err(|_| PasswordError::Unusable)?,
+            params: ParamsString::try_from(params).map_err(|_| PasswordError::Unusable)?,
             salt: Some(Salt::new(&salt).map_err(|_| PasswordError::Unusable)?),
             hash: Some(Output::new(&output).map_err(|_| PasswordError::Unusable)?),
         };
@@ -153,72 +208,110 @@ impl Hasher {
     }
 
     /// Checks a password against a stored hash. Without one (no such account, no password set) or with one that can't
-    /// be used, it works as long and says no; the second is logged, since it means damaged data. A wrong password for a
-    /// hash that is cheaper than what is configured costs the difference too, so that raised parameters don't tell old
-    /// accounts from unknown ones; for another system's hash, it costs the whole. An error means that nothing was
-    /// found out.
+    /// be used, it works as long and says no; the second is logged, since it means damaged data. A hash that is cheaper
+    /// than what is configured costs the difference too, so that raised parameters don't tell old accounts from unknown
+    /// ones; another system's hash costs the whole. All this for the right password too, so that the time tells nothing
+    /// before the guess was admitted. An error means that nothing was found out. Where the stack has a pepper, it has to have been read: [`verify`] does.
     pub fn verify(&self, password: &Password, stored: Option<&Phc>) -> Result<Verdict, PasswordError> {
-        let parsed = stored.map(|phc| Stored::parse(&phc.0));
-        if let Some(Err(error)) = &parsed {
-            tracing::error!(%error, "a stored password hash was refused");
-        }
-        match parsed {
-            Some(Ok(Stored::Argon2(stored))) => self.verify_argon2(password, &stored),
-            Some(Ok(Stored::Foreign(stored))) => self.verify_foreign(password, &stored),
-            None | Some(Err(_)) => {
-                self.work(password, self.cost)?;
+        self.judge(password, read(stored).as_ref(), &self.kept_seasoning())
+    }
+
+    fn judge(
+        &self,
+        password: &Password,
+        stored: Option<&Stored>,
+        seasoning: &Seasoning,
+    ) -> Result<Verdict, PasswordError> {
+        let new = Derivation::of_new(self.cost, seasoning.of_new()?);
+        match stored {
+            Some(Stored::Argon2(stored)) => self.verify_argon2(password, stored, seasoning),
+            Some(Stored::Foreign(stored)) => self.verify_foreign(password, stored, new),
+            None => {
+                self.work(password, new)?;
                 Ok(Verdict { matches: false, outdated: false, mark: None })
             }
         }
     }
 
-    fn verify_argon2(&self, password: &Password, stored: &Argon2Hash) -> Result<Verdict, PasswordError> {
+    fn verify_argon2(
+        &self,
+        password: &Password,
+        stored: &Argon2Hash,
+        seasoning: &Seasoning,
+    ) -> Result<Verdict, PasswordError> {
+        let current = seasoning.of_new()?;
+        let pepper = stored.pepper.as_ref().map(|id| seasoning.of_stored(id)).transpose()?;
+        let Argon2Hash { algorithm, version, cost, .. } = *stored;
         let mut output = Zeroizing::new(vec![0; stored.output.len()]);
-        self.derive(stored.algorithm, stored.version, stored.cost, password, stored.salt.as_ref(), &mut output)?;
+        let derivation = Derivation { algorithm, version, cost, pepper };
+        self.derive(derivation, password, stored.salt.as_ref(), &mut output)?;
         let matches = verify_slices_are_equal(&output, stored.output.as_bytes()).is_ok();
-        if let (false, Some(missing)) = (matches, self.cost.beyond(stored.cost)) {
-            self.work(password, missing)?;
+        if let Some(missing) = self.cost.beyond(cost) {
+            self.work(password, Derivation::of_new(missing, current))?;
         }
-        let outdated = stored.algorithm != Algorithm::Argon2id
-            || stored.version != Version::V0x13
-            || stored.cost.memory_kib < self.cost.memory_kib
-            || stored.cost.iterations < self.cost.iterations;
+        let outdated = algorithm != Algorithm::Argon2id
+            || version != Version::V0x13
+            || cost.memory_kib < self.cost.memory_kib
+            || cost.iterations < self.cost.iterations
+            || stored.pepper.as_ref() != current.map(|(id, _)| id);
         Ok(Verdict::of(matches, outdated, &output))
     }
 
-    fn verify_foreign(&self, password: &Password, stored: &Foreign) -> Result<Verdict, PasswordError> {
+    fn verify_foreign(
+        &self,
+        password: &Password,
+        stored: &Foreign,
+        new: Derivation<'_>,
+    ) -> Result<Verdict, PasswordError> {
         let output = stored.derive(password.expose_secret().as_bytes())?;
         let matches = verify_slices_are_equal(&output, stored.hash()).is_ok();
-        if !matches {
-            self.work(password, self.cost)?;
+        // The work is done with a salt of this account's, and the mark is made of it and not of the other system's hash:
+        // that may be so fast that the mark would tell what was typed.
+        let salt = Digest::of(stored.hash()).to_base64url();
+        let mut slow = Zeroizing::new([0; OUTPUT_BYTES]);
+        self.derive(new, password, salt.as_bytes(), &mut *slow)?;
+        Ok(Verdict::of(matches, true, &*slow))
+    }
+
+    async fn seasoning(&self, id: Option<&KeyId>) -> Result<Seasoning, PasswordError> {
+        match &self.pepper {
+            Some(pepper) => Ok(pepper.seasoning(id).await?),
+            None => Ok(Seasoning::NONE),
         }
-        Ok(Verdict::of(matches, true, &output))
+    }
+
+    fn kept_seasoning(&self) -> Seasoning {
+        self.pepper.as_ref().map_or(Seasoning::NONE, Pepper::kept_seasoning)
     }
 
     /// Does the work of a derivation for its time alone.
-    fn work(&self, password: &Password, cost: Cost) -> Result<(), PasswordError> {
+    fn work(&self, password: &Password, derivation: Derivation<'_>) -> Result<(), PasswordError> {
         let mut output = [0; OUTPUT_BYTES];
-        self.derive(Algorithm::Argon2id, Version::V0x13, cost, password, &[0; SALT_BYTES], &mut output)
+        self.derive(derivation, password, &[0; SALT_BYTES], &mut output)
     }
 
     fn derive(
         &self,
-        algorithm: Algorithm,
-        version: Version,
-        cost: Cost,
+        derivation: Derivation<'_>,
         password: &Password,
         salt: &[u8],
         output: &mut [u8],
     ) -> Result<(), PasswordError> {
+        let Derivation { algorithm, version, cost, pepper } = derivation;
         let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, Some(output.len()))
             .map_err(|_| PasswordError::Unusable)?;
         let blocks = params.block_count();
+        let argon2 = match pepper {
+            Some(key) => Argon2::new_with_secret(key, algorithm, version, params),
+            None => Ok(Argon2::new(algorithm, version, params)),
+        };
+        let argon2 = argon2.map_err(|_| PasswordError::Unusable)?;
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         if memory.len() < blocks {
             memory.resize(blocks, Block::default());
         }
         let used = memory.get_mut(..blocks).ok_or(PasswordError::Unusable)?;
-        let result = Argon2::new(algorithm, version, params)
+        let result = argon2
             .hash_password_into_with_memory(password.expose_secret().as_bytes(), salt, output, &mut *used)
             .map_err(|_| PasswordError::Unusable);
         used.iter_mut().for_each(zeroize::Zeroize::zeroize);
@@ -229,11 +322,27 @@ impl Hasher {
     }
 }
 
-/// [`Hasher::verify`] off the reactor's thread, so that a read can run beside it.
+/// A stored hash whose work may be done; one that is refused is as none.
+fn read(stored: Option<&Phc>) -> Option<Stored> {
+    let parsed = stored.map(|phc| Stored::parse(&phc.0))?;
+    parsed.inspect_err(|error| tracing::error!(%error, "a stored password hash was refused")).ok()
+}
+
+/// [`Hasher::verify`] with the pepper read before, and off the reactor's thread, so that a read can run beside it.
 pub async fn verify(hasher: &Arc<Hasher>, password: Password, stored: Option<Phc>) -> Result<Verdict, PasswordError> {
+    let stored = read(stored.as_ref());
+    let seasoning = hasher.seasoning(stored.as_ref().and_then(Stored::pepper)).await?;
     let hasher = Arc::clone(hasher);
-    let verdict = tokio::task::spawn_blocking(move || hasher.verify(&password, stored.as_ref())).await;
+    let verdict = tokio::task::spawn_blocking(move || hasher.judge(&password, stored.as_ref(), &seasoning)).await;
     verdict.unwrap_or(Err(PasswordError::Interrupted))
+}
+
+/// [`Hasher::hash`] with the pepper read before, and off the reactor's thread.
+pub async fn hash(hasher: &Arc<Hasher>, password: Password, random: &Arc<dyn Random>) -> Result<Phc, PasswordError> {
+    let seasoning = hasher.seasoning(None).await?;
+    let (hasher, random) = (Arc::clone(hasher), Arc::clone(random));
+    let phc = tokio::task::spawn_blocking(move || hasher.season_and_hash(&password, &*random, &seasoning)).await;
+    phc.unwrap_or(Err(PasswordError::Interrupted))
 }
 
 #[cfg(test)]
@@ -251,7 +360,7 @@ mod tests {
 
     impl Hasher {
         /// How much of the kept memory was ever used, in KiB: none means that no Argon2 work was done.
-        fn blocks_used(&self) -> usize {
+        pub(super) fn blocks_used(&self) -> usize {
             self.memory.lock().unwrap().len()
         }
     }
@@ -315,12 +424,12 @@ mod tests {
     ];
 
     #[test]
-    fn the_right_password_of_another_system_matches_at_its_own_cost_and_is_to_be_hashed_anew() {
+    fn the_right_password_of_another_system_matches_and_is_to_be_hashed_anew() {
         for text in FOREIGN {
             let hasher = Hasher::new(SMALL).unwrap();
             let verdict = hasher.verify(&password("lètmein"), Some(&Phc::from_stored(text.to_owned()))).unwrap();
             assert_eq!(verdict, Verdict { matches: true, outdated: true, mark: None }, "{text}");
-            assert_eq!(hasher.blocks_used(), 0, "{text}");
+            assert_eq!(hasher.blocks_used(), 32, "{text}: a right password takes no less time than a wrong one");
         }
     }
 

@@ -5,7 +5,8 @@ use argon2::{Algorithm, Params, Version};
 
 use super::Cost;
 use super::foreign::Foreign;
-use super::phc::{MAX_TEXT_BYTES, Refusal, refusal};
+use super::pepper::KeyId;
+use super::phc::{MAX_TEXT_BYTES, Refusal, bytes, refusal};
 
 pub(super) enum Stored {
     Argon2(Argon2Hash),
@@ -17,6 +18,8 @@ pub(super) struct Argon2Hash {
     pub(super) algorithm: Algorithm,
     pub(super) version: Version,
     pub(super) cost: Cost,
+    /// The pepper that it was made with.
+    pub(super) pepper: Option<KeyId>,
     pub(super) salt: Salt,
     pub(super) output: Output,
 }
@@ -37,29 +40,49 @@ impl Stored {
         let foreign = Foreign::read(scheme, rest).ok_or(refusal("scheme", "one of those that are documented"))?;
         foreign.map(Self::Foreign)
     }
+
+    /// The pepper that it was made with, if any.
+    pub(super) fn pepper(&self) -> Option<&KeyId> {
+        match self {
+            Self::Argon2(hash) => hash.pepper.as_ref(),
+            Self::Foreign(_) => None,
+        }
+    }
 }
 
 impl Argon2Hash {
     fn parse(algorithm: Algorithm, text: &str) -> Result<Self, Refusal> {
-        let malformed =
-            refusal("Argon2 hash", "a PHC string with m, t and p in this order, a salt and 16 bytes or more of hash");
+        let malformed = refusal(
+            "Argon2 hash",
+            "a PHC string with m, t, p and perhaps keyid in this order, a salt and 16 bytes or more of hash",
+        );
         let hash = PasswordHash::new(text).map_err(|_| malformed)?;
         let version = hash.version.map_or(Ok(Version::V0x10), Version::try_from).map_err(|_| malformed)?;
-        // Associated data or a key would make it another hash; a number given twice has two spellings.
+        // Associated data would make it another hash; a number given twice has two spellings.
         let names: Vec<_> = hash.params.iter().map(|(name, _)| name).collect();
-        if !names.iter().map(Ident::as_str).eq(["m", "t", "p"]) {
-            return Err(malformed);
-        }
+        let pepper = match &names.iter().map(Ident::as_str).collect::<Vec<_>>()[..] {
+            ["m", "t", "p"] => None,
+            ["m", "t", "p", "keyid"] => Some(key_id(hash.params.get_str("keyid").unwrap_or_default())?),
+            _ => return Err(malformed),
+        };
         let params = Params::try_from(&hash).map_err(|_| malformed)?;
         let cost = Cost { memory_kib: params.m_cost(), iterations: params.t_cost(), parallelism: params.p_cost() };
         if !cost.is_bounded() {
             return Err(refusal("Argon2 cost", "m from 8·p to 65536, t from 1 to 10, p from 1 to 4"));
         }
         match (hash.salt, hash.hash) {
-            (Some(salt), Some(output)) if output.len() >= 16 => Ok(Self { algorithm, version, cost, salt, output }),
+            (Some(salt), Some(output)) if output.len() >= 16 => {
+                Ok(Self { algorithm, version, cost, pepper, salt, output })
+            }
             _ => Err(malformed),
         }
     }
+}
+
+fn key_id(text: &str) -> Result<KeyId, Refusal> {
+    let text = String::from_utf8(bytes("keyid", text)?).ok();
+    let id = text.as_deref().and_then(KeyId::parse);
+    id.ok_or(refusal("keyid", "1 to 8 letters, digits, '_' or '-', in base64 without padding"))
 }
 
 #[cfg(test)]

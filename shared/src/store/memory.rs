@@ -1,17 +1,19 @@
 //! The store in memory, for tests: the same rules as on DynamoDB, plus counters and faults.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Administration, Creation, Credential, Found, Guess, Guessed, LoginCommit, LoginName, Lookup, NewUser, Renewal,
-    Step, Store, StoreError, Write, email_claim,
+    Administration, Claim, Creation, Credential, Found, Guess, Guessed, LoginCommit, LoginName, Lookup, NewUser, Page,
+    PasswordChange, Proof, Renewal, Step, Store, StoreError, Update, Write, changed, email_claim,
 };
 use crate::access_token::AccessToken;
 use crate::auth_header::{AuthHeader, AuthHeaderKey};
 use crate::clock::Timestamp;
-use crate::lockout::Guesses;
+use crate::lockout::{Gate, Guesses};
+use crate::one_time::{OneTime, OneTimeKey, Purpose};
+use crate::password::Phc;
 use crate::secret::Digest;
 use crate::tenant::{Tenant, TenantName};
 use crate::ticket::{Branch, Ticket, TicketKey};
@@ -20,7 +22,9 @@ use crate::user::{User, UserId};
 #[derive(Default)]
 struct Tables {
     credentials: BTreeMap<LoginName, Credential>,
-    emails: BTreeMap<LoginName, UserId>,
+    claims: BTreeMap<LoginName, Claim>,
+    one_times: BTreeMap<OneTimeKey, OneTime>,
+    sent: BTreeMap<UserId, Timestamp>,
     users: BTreeMap<UserId, User>,
     tickets: BTreeMap<TicketKey, Ticket>,
     auth_headers: BTreeMap<AuthHeaderKey, AuthHeader>,
@@ -68,6 +72,20 @@ impl MemoryStore {
         self.lock().tickets.values().cloned().collect()
     }
 
+    /// Every item that is somebody's: its key, as it would be on DynamoDB, and whose it is.
+    #[must_use]
+    pub fn owned(&self) -> Vec<(String, UserId)> {
+        let tables = self.lock();
+        let key = |kind: &str, name: &LoginName| format!("{kind}#{}#{}", name.tenant(), name.name());
+        let names = tables.credentials.iter().map(|(name, credential)| (key("NAME", name), credential.user.clone()));
+        let claims = tables.claims.iter().map(|(name, claim)| (key("EMAIL", name), claim.user.clone()));
+        let tokens = tables.one_times.keys().map(|key| ("RESET".to_owned(), key.user.clone()));
+        let users = tables.users.keys().map(|id| (id.to_string(), id.clone()));
+        let tickets = tables.tickets.keys().map(|key| ("T".to_owned(), key.user.clone()));
+        let headers = tables.auth_headers.keys().map(|key| ("H".to_owned(), key.user.clone()));
+        names.chain(claims).chain(tokens).chain(users).chain(tickets).chain(headers).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,6 +103,46 @@ impl MemoryStore {
     }
 }
 
+/// Notes that somebody came through a gate.
+fn pass(guesses: &mut Guesses, gate: &Gate, at: Timestamp) {
+    guesses.counters.retain(|key, _| key.place != gate.place && !gate.stale.contains(key));
+    guesses.known.retain(|place, _| !gate.forgotten.contains(place));
+    guesses.known.insert(gate.place.clone(), at);
+}
+
+impl Tables {
+    /// Whether a name is free for a user: neither another one's name nor another one's address. Names and addresses are
+    /// compared in one form.
+    fn name_is_free(&self, user: &User) -> bool {
+        let name = LoginName::new(&user.tenant, &user.name);
+        let other = |owner: &UserId| *owner != user.id;
+        !self.credentials.get(&name).is_some_and(|credential| other(&credential.user))
+            && !self.claims.get(&name).is_some_and(|claim| other(&claim.user))
+    }
+
+    /// The same for an address.
+    fn email_is_free(&self, user: &User) -> bool {
+        let Some(email) = &user.email else { return true };
+        let key = email_claim(&user.tenant, email);
+        let other = |owner: &UserId| *owner != user.id;
+        !self.claims.get(&key).is_some_and(|claim| other(&claim.user))
+            && !self.credentials.get(&key).is_some_and(|credential| other(&credential.user))
+    }
+
+    fn claim(&mut self, user: &User) {
+        if let Some(email) = &user.email {
+            let claim = Claim { user: user.id.clone(), name: LoginName::new(&user.tenant, &user.name) };
+            self.claims.insert(email_claim(&user.tenant, email), claim);
+        }
+    }
+
+    fn unclaim(&mut self, user: &User) {
+        if let Some(email) = &user.email {
+            self.claims.remove(&email_claim(&user.tenant, email));
+        }
+    }
+}
+
 fn done_if(condition: bool) -> Write {
     if condition { Write::Done } else { Write::Refused }
 }
@@ -97,6 +155,9 @@ impl Store for MemoryStore {
         users.dedup();
         Ok(Found {
             credential: wanted.credential.and_then(|name| tables.credentials.get(&name).cloned()),
+            claim: wanted.claim.and_then(|key| tables.claims.get(&key).cloned()),
+            one_time: wanted.one_time.and_then(|key| tables.one_times.get(&key).cloned()),
+            tenant: wanted.tenant.and_then(|name| tables.tenants.get(&name).cloned()),
             access_token: wanted.access_token.and_then(|digest| tables.access_tokens.get(&digest).cloned()),
             ticket: wanted.ticket.and_then(|key| tables.tickets.get(&key).cloned()),
             auth_header: wanted.auth_header.and_then(|key| tables.auth_headers.get(&key).cloned()),
@@ -136,15 +197,22 @@ impl Store for MemoryStore {
         if !fits || !credential.guesses.admit(&commit.gate.locks) {
             return Ok(Write::Refused);
         }
-        let Guesses { counters, known } = &mut credential.guesses;
-        counters.retain(|key, _| key.place != commit.gate.place && !commit.gate.stale.contains(key));
-        known.retain(|place, _| !commit.gate.forgotten.contains(place));
-        known.insert(commit.gate.place, commit.at);
+        pass(&mut credential.guesses, &commit.gate, commit.at);
         credential.last_login = Some(commit.at);
-        if let Some(phc) = commit.rehashed {
-            credential.phc = Some(phc);
-        }
         Ok(Write::Done)
+    }
+
+    async fn replace_hash(
+        &self,
+        name: &LoginName,
+        user: &UserId,
+        version: u64,
+        phc: &Phc,
+    ) -> Result<Write, StoreError> {
+        let mut tables = self.call("replace_hash")?;
+        let credential = tables.credentials.get_mut(name);
+        let credential = credential.filter(|credential| credential.version == version && credential.user == *user);
+        Ok(done_if(credential.map(|credential| credential.phc = Some(phc.clone())).is_some()))
     }
 
     async fn create_ticket(&self, ticket: &Ticket) -> Result<Write, StoreError> {
@@ -254,6 +322,83 @@ impl Store for MemoryStore {
     async fn delete_auth_header(&self, key: &AuthHeaderKey) -> Result<Write, StoreError> {
         Ok(done_if(self.call("delete_auth_header")?.auth_headers.remove(key).is_some()))
     }
+
+    async fn change_password(&self, change: PasswordChange) -> Result<Write, StoreError> {
+        let mut tables = self.call("change_password")?;
+        let owner = tables.users.get(&change.user).cloned();
+        let credential = tables.credentials.get(&change.name);
+        let (Some(mut owner), Some(mut credential)) = (owner, credential.cloned()) else { return Ok(Write::Refused) };
+        let proven = match &change.proof {
+            Proof::OldPassword(gate) => owner.enabled && credential.guesses.admit(&gate.locks),
+            Proof::Reset(token) => {
+                let current = owner.enabled && owner.email == token.email && owner.session_epoch == token.epoch;
+                current && tables.one_times.contains_key(&token.key)
+            }
+            Proof::Administrator => true,
+        };
+        let fits = change.fits_its_token() && credential.version == change.version && credential.user == change.user;
+        if !proven || !fits {
+            return Ok(Write::Refused);
+        }
+        match &change.proof {
+            Proof::OldPassword(gate) => pass(&mut credential.guesses, gate, change.at),
+            Proof::Reset(token) => {
+                tables.one_times.remove(&token.key);
+                if token.email.is_some() {
+                    owner.email_verified = true;
+                    owner.modified = change.at;
+                }
+            }
+            Proof::Administrator => {}
+        }
+        credential.guesses.counters.retain(|key, _| !change.forget.contains(key));
+        credential.guesses.known.extend(change.place.map(|place| (place, change.at)));
+        credential.version += 1;
+        credential.phc = Some(change.password.phc);
+        credential.password_changed = change.password.changed;
+        credential.password_expires = change.password.expires;
+        credential.history = change.password.history;
+        owner.session_epoch += 1;
+        owner.key_epoch += u64::from(change.end_auth_headers);
+        tables.credentials.insert(change.name, credential);
+        tables.users.insert(change.user, owner);
+        Ok(Write::Done)
+    }
+
+    async fn create_one_time(&self, name: &LoginName, token: &OneTime, since: Timestamp) -> Result<Write, StoreError> {
+        let mut tables = self.call("create_one_time")?;
+        let own = tables.credentials.get(name).is_some_and(|credential| credential.user == token.key.user);
+        let early = tables.sent.get(&token.key.user).is_some_and(|sent| *sent > since);
+        if !own || early {
+            return Ok(Write::Refused);
+        }
+        tables.sent.insert(token.key.user.clone(), token.created);
+        tables.one_times.insert(token.key.clone(), token.clone());
+        Ok(Write::Done)
+    }
+
+    async fn withdraw_one_time(&self, name: &LoginName, token: &OneTime) -> Result<Write, StoreError> {
+        let mut tables = self.call("withdraw_one_time")?;
+        let own = tables.credentials.get(name).is_some_and(|credential| credential.user == token.key.user);
+        let last = tables.sent.get(&token.key.user) == Some(&token.created);
+        if !own || !last || tables.one_times.remove(&token.key).is_none() {
+            return Ok(Write::Refused);
+        }
+        tables.sent.remove(&token.key.user);
+        Ok(Write::Done)
+    }
+
+    async fn verify_email(&self, token: &OneTime, at: Timestamp) -> Result<Write, StoreError> {
+        let mut tables = self.call("verify_email")?;
+        let fits = token.purpose == Purpose::Verify && token.email.is_some();
+        let stored = fits && tables.one_times.contains_key(&token.key);
+        let user = tables.users.get_mut(&token.key.user).filter(|user| user.enabled && user.email == token.email);
+        let (Some(user), true) = (user, stored) else { return Ok(Write::Refused) };
+        user.email_verified = true;
+        user.modified = at;
+        tables.one_times.remove(&token.key);
+        Ok(Write::Done)
+    }
 }
 
 impl Administration for MemoryStore {
@@ -268,38 +413,157 @@ impl Administration for MemoryStore {
         Ok(self.call("tenants")?.tenants.values().cloned().collect())
     }
 
+    async fn update_tenant(&self, tenant: &Tenant) -> Result<Write, StoreError> {
+        let mut tables = self.call("update_tenant")?;
+        let stored = tables.tenants.get_mut(&tenant.name);
+        let as_read = |stored: &&mut Tenant| {
+            stored.revision == tenant.revision && stored.created == tenant.created && !stored.closing
+        };
+        let Some(stored) = stored.filter(as_read) else {
+            return Ok(Write::Refused);
+        };
+        stored.settings = tenant.settings.clone();
+        stored.revision += 1;
+        Ok(Write::Done)
+    }
+
+    async fn close_tenant(&self, tenant: &TenantName) -> Result<Write, StoreError> {
+        let mut tables = self.call("close_tenant")?;
+        Ok(done_if(tables.tenants.get_mut(tenant).map(|tenant| tenant.closing = true).is_some()))
+    }
+
+    async fn delete_tenant(&self, tenant: &TenantName) -> Result<Write, StoreError> {
+        let mut tables = self.call("delete_tenant")?;
+        let closing = tables.tenants.get(tenant).is_some_and(|tenant| tenant.closing);
+        Ok(done_if(closing && tables.tenants.remove(tenant).is_some()))
+    }
+
+    async fn users_of(&self, tenant: &TenantName, start: Option<&str>, limit: usize) -> Result<Page<User>, StoreError> {
+        let tables = self.call("users_of")?;
+        let mut users: Vec<_> = tables.users.values().filter(|user| user.tenant == *tenant).cloned().collect();
+        let place = |user: &User| (user.name.canonical().to_owned(), user.id.to_string());
+        users.sort_by_key(place);
+        if let Some((id, name)) = start.and_then(|start| start.split_once('/')) {
+            users.retain(|user| place(user) > (name.to_owned(), id.to_owned()));
+        }
+        let more = users.len() > limit;
+        users.truncate(limit);
+        let next = users.last().filter(|_| more).map(|last| format!("{}/{}", last.id, last.name.canonical()));
+        Ok(Page { items: users, next })
+    }
+
+    async fn credentials(&self, names: &[LoginName]) -> Result<Vec<Credential>, StoreError> {
+        let tables = self.call("credentials")?;
+        let names: BTreeSet<_> = names.iter().collect();
+        Ok(names.into_iter().filter_map(|name| tables.credentials.get(name).cloned()).collect())
+    }
+
     async fn create_user(&self, account: NewUser) -> Result<Creation, StoreError> {
         let mut tables = self.call("create_user")?;
         let user = account.user;
         let login = LoginName::new(&user.tenant, &user.name);
-        let claim = user.email.as_ref().map(|email| email_claim(&user.tenant, email));
-        if tables.credentials.contains_key(&login) {
+        if tables.credentials.contains_key(&login) || !tables.name_is_free(&user) {
             return Ok(Creation::NameTaken);
         }
         if tables.users.contains_key(&user.id) {
             return Ok(Creation::IdTaken);
         }
-        if !tables.tenants.contains_key(&user.tenant) {
-            return Ok(Creation::NoSuchTenant);
-        }
-        if claim.as_ref().is_some_and(|claim| tables.emails.contains_key(claim)) {
+        if !tables.email_is_free(&user) {
             return Ok(Creation::EmailTaken);
         }
-        if let Some(claim) = claim {
-            tables.emails.insert(claim, user.id.clone());
+        if tables.tenants.get(&user.tenant).is_none_or(|tenant| tenant.closing) {
+            return Ok(Creation::NoSuchTenant);
         }
+        let (phc, changed, expires, history) = account.password.map_or_else(
+            || (None, user.created, None, Vec::new()),
+            |password| (Some(password.phc), password.changed, password.expires, password.history),
+        );
         let credential = Credential {
             name: login.clone(),
             user: user.id.clone(),
-            phc: account.phc,
-            version: 0,
-            password_expires: None,
+            phc,
+            version: user.session_epoch,
+            password_changed: changed,
+            password_expires: expires,
+            history,
             guesses: Guesses::default(),
             last_login: None,
         };
         tables.credentials.insert(login, credential);
+        tables.claim(&user);
         tables.users.insert(user.id.clone(), user);
         Ok(Creation::Done)
+    }
+
+    async fn import_users(&self, accounts: Vec<NewUser>) -> Result<Vec<Creation>, StoreError> {
+        let mut creations = Vec::with_capacity(accounts.len());
+        for account in accounts {
+            creations.push(self.create_user(account).await?);
+        }
+        Ok(creations)
+    }
+
+    async fn update_user(&self, before: &User, after: &User) -> Result<Update, StoreError> {
+        let mut tables = self.call("update_user")?;
+        let after = &changed(before, after);
+        let Some(stored) = tables.users.get(&before.id).filter(|stored| stored.modified == before.modified).cloned()
+        else {
+            return Ok(Update::Stale);
+        };
+        if !tables.name_is_free(after) {
+            return Ok(Update::NameTaken);
+        }
+        if !tables.email_is_free(after) {
+            return Ok(Update::EmailTaken);
+        }
+        let old = LoginName::new(&before.tenant, &before.name);
+        let new = LoginName::new(&after.tenant, &after.name);
+        let Some(credential) = tables.credentials.remove(&old) else { return Ok(Update::Stale) };
+        tables.credentials.insert(new.clone(), Credential { name: new, ..credential });
+        tables.unclaim(before);
+        tables.claim(after);
+        let untouched = User {
+            id: stored.id.clone(),
+            tenant: stored.tenant,
+            enabled: stored.enabled,
+            created: stored.created,
+            session_epoch: stored.session_epoch,
+            key_epoch: stored.key_epoch,
+            ..after.clone()
+        };
+        tables.users.insert(stored.id, untouched);
+        Ok(Update::Done)
+    }
+
+    async fn delete_user(&self, user: &User, _at: Timestamp) -> Result<Write, StoreError> {
+        let mut tables = self.call("delete_user")?;
+        let as_read = |stored: &User| stored.name.canonical() == user.name.canonical() && stored.email == user.email;
+        let stored = tables.users.get(&user.id).map(as_read);
+        if stored == Some(false) {
+            return Ok(Write::Refused);
+        }
+        tables.tickets.retain(|key, _| key.user != user.id);
+        tables.auth_headers.retain(|key, _| key.user != user.id);
+        if stored.is_none() {
+            return Ok(Write::Refused);
+        }
+        tables.users.remove(&user.id);
+        tables.sent.remove(&user.id);
+        tables.credentials.remove(&LoginName::new(&user.tenant, &user.name));
+        tables.unclaim(user);
+        Ok(Write::Done)
+    }
+
+    async fn expire_password(&self, name: &LoginName, at: Option<Timestamp>) -> Result<Write, StoreError> {
+        let mut tables = self.call("expire_password")?;
+        let credential = tables.credentials.get_mut(name).filter(|credential| credential.phc.is_some());
+        Ok(done_if(credential.map(|credential| credential.password_expires = at).is_some()))
+    }
+
+    async fn update_access_token(&self, before: &AccessToken, after: &AccessToken) -> Result<Write, StoreError> {
+        let mut tables = self.call("update_access_token")?;
+        let stored = tables.access_tokens.get_mut(&before.digest).filter(|stored| *stored == before);
+        Ok(done_if(stored.map(|stored| *stored = after.clone()).is_some()))
     }
 
     async fn set_enabled(&self, user: &UserId, enabled: bool, at: Timestamp) -> Result<Write, StoreError> {

@@ -9,11 +9,15 @@ pub mod dynamo;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 
+use std::time::Duration;
+
 use crate::access_token::AccessToken;
 use crate::auth_header::{AuthHeader, AuthHeaderKey};
 use crate::clock::Timestamp;
-use crate::lockout::{CounterKey, Gate, Guesses, Lock};
+use crate::lockout::{CounterKey, Gate, Guesses, Lock, Place};
+use crate::one_time::{OneTime, OneTimeKey, Purpose};
 use crate::password::Phc;
+use crate::password::rules::PasswordRules;
 use crate::secret::Digest;
 use crate::tenant::{Tenant, TenantName};
 use crate::ticket::{Lineage, Ticket, TicketKey};
@@ -77,6 +81,12 @@ impl LoginName {
         Self { tenant: "*".to_owned(), name: digest.to_base64url() }
     }
 
+    /// The key of the claim on the e-mail address that somebody typed as a user name.
+    #[must_use]
+    pub fn typed_email(tenant: &str, address: &str) -> Option<Self> {
+        Some(email_claim(&TenantName::parse(tenant)?, &Email::parse(address)?))
+    }
+
     /// The canonical tenant.
     #[must_use]
     pub fn tenant(&self) -> &str {
@@ -101,12 +111,39 @@ pub struct Credential {
     pub phc: Option<Phc>,
     /// Counts password changes; a login that began before one ends with it.
     pub version: u64,
-    /// When the password ends, if ever.
+    /// When the password was set.
+    pub password_changed: Timestamp,
+    /// When the password ends, whatever the tenant's rules say: in the past where its owner must change it.
     pub password_expires: Option<Timestamp>,
+    /// Hashes of the passwords before, the last one first.
+    pub history: Vec<Phc>,
     /// What is remembered of guesses at the password.
     pub guesses: Guesses,
     /// The last accepted one.
     pub last_login: Option<Timestamp>,
+}
+
+impl Credential {
+    /// When its password ends by itself or by the tenant's `rules`, if ever.
+    #[must_use]
+    pub fn password_ends(&self, rules: &PasswordRules) -> Option<Timestamp> {
+        let aged = rules.max_age.map(|age| self.password_changed.plus(age));
+        [self.password_expires, aged].into_iter().flatten().min()
+    }
+
+    /// The hashes of its passwords, the present one first.
+    pub fn passwords(&self) -> impl Iterator<Item = &Phc> {
+        self.phc.iter().chain(&self.history)
+    }
+}
+
+/// Whose an e-mail address is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The user.
+    pub user: UserId,
+    /// Under which name its credential is stored.
+    pub name: LoginName,
 }
 
 /// What one round trip shall read, strongly consistent.
@@ -114,6 +151,12 @@ pub struct Credential {
 pub struct Lookup {
     /// A credential by its name.
     pub credential: Option<LoginName>,
+    /// Whose an e-mail address is, by [`LoginName::typed_email`].
+    pub claim: Option<LoginName>,
+    /// A one-time token.
+    pub one_time: Option<OneTimeKey>,
+    /// A tenant.
+    pub tenant: Option<TenantName>,
     /// An access token by its digest.
     pub access_token: Option<Digest>,
     /// A ticket.
@@ -129,6 +172,12 @@ pub struct Lookup {
 pub struct Found {
     /// The credential.
     pub credential: Option<Credential>,
+    /// Whose the e-mail address is.
+    pub claim: Option<Claim>,
+    /// The one-time token.
+    pub one_time: Option<OneTime>,
+    /// The tenant.
+    pub tenant: Option<Tenant>,
     /// The access token.
     pub access_token: Option<AccessToken>,
     /// The ticket.
@@ -187,8 +236,6 @@ pub struct LoginCommit {
     pub user: UserId,
     /// What it had to pass: part of the condition, and opened by it.
     pub gate: Gate,
-    /// A stronger hash of the same password, where parameters rose.
-    pub rehashed: Option<Phc>,
     /// When.
     pub at: Timestamp,
 }
@@ -225,12 +272,88 @@ pub enum Step {
     },
 }
 
+/// A password to be stored.
+#[derive(Clone)]
+pub struct NewPassword {
+    /// Its hash.
+    pub phc: Phc,
+    /// When it was set.
+    pub changed: Timestamp,
+    /// When it ends, whatever the tenant's rules say.
+    pub expires: Option<Timestamp>,
+    /// Hashes of the passwords before, the last one first.
+    pub history: Vec<Phc>,
+}
+
+impl NewPassword {
+    /// One that was set at `changed`, without a past and without an end of its own.
+    #[must_use]
+    pub fn new(phc: Phc, changed: Timestamp) -> Self {
+        Self { phc, changed, expires: None, history: Vec::new() }
+    }
+}
+
+/// A new password in the place of another, and what ends with the old one: every ticket, every earlier reset token, and
+/// what was remembered of guesses.
+pub struct PasswordChange {
+    /// Whose: the name of the credential.
+    pub name: LoginName,
+    /// Whose: part of the condition.
+    pub user: UserId,
+    /// The [`Credential::version`] that was read: part of the condition.
+    pub version: u64,
+    /// The new one.
+    pub password: NewPassword,
+    /// What allows it: part of the condition.
+    pub proof: Proof,
+    /// Whether the user's auth headers end too.
+    pub end_auth_headers: bool,
+    /// Counters of guesses to forget, beyond those of an old password's gate.
+    pub forget: Vec<CounterKey>,
+    /// The network that it came from, where that is to be one of the account's own from now on, beyond that of a gate.
+    pub place: Option<Place>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl PasswordChange {
+    /// Whether the one-time token that it rests on, if any, was made for it: for this user, and in the place of this very
+    /// password.
+    pub(crate) fn fits_its_token(&self) -> bool {
+        match &self.proof {
+            Proof::Reset(token) => {
+                token.purpose == (Purpose::Reset { version: self.version }) && token.key.user == self.user
+            }
+            Proof::OldPassword(_) | Proof::Administrator => true,
+        }
+    }
+}
+
+/// What allows a change of a password.
+pub enum Proof {
+    /// The old one, which had to pass this gate.
+    OldPassword(Gate),
+    /// A one-time token, which is used up.
+    Reset(OneTime),
+    /// Somebody who may set anybody's.
+    Administrator,
+}
+
 /// A new account.
 pub struct NewUser {
     /// Who it is.
     pub user: User,
-    /// Its password's hash, if it has one.
-    pub phc: Option<Phc>,
+    /// Its password, if it has one.
+    pub password: Option<NewPassword>,
+}
+
+impl NewUser {
+    /// An account whose password, if it has one, is as old as itself.
+    #[must_use]
+    pub fn new(user: User, phc: Option<Phc>) -> Self {
+        let password = phc.map(|phc| NewPassword::new(phc, user.created));
+        Self { user, password }
+    }
 }
 
 /// What came of a new account.
@@ -245,8 +368,30 @@ pub enum Creation {
     EmailTaken,
     /// The id is taken.
     IdTaken,
-    /// The tenant does not exist.
+    /// The tenant does not exist, or is being deleted.
     NoSuchTenant,
+}
+
+/// What came of a change of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Update {
+    /// It is written.
+    Done,
+    /// The user was changed by somebody else meanwhile, or is gone: what was read is no longer so.
+    Stale,
+    /// The new user name is taken, in some spelling of it.
+    NameTaken,
+    /// The new e-mail address is taken.
+    EmailTaken,
+}
+
+/// A part of a listing.
+pub struct Page<T> {
+    /// What is in it.
+    pub items: Vec<T>,
+    /// Where the next one starts; `None` where this is the last.
+    pub next: Option<String>,
 }
 
 /// What the functions ask. Each method is one round trip and one IAM action, named with it.
@@ -261,6 +406,16 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// `UpdateItem` on Credentials: marks a login, provided that the password was not changed meanwhile and its gate
     /// is still open. The network's guesses are forgotten, and it is a known one from now on.
     fn commit_login(&self, commit: LoginCommit) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// `UpdateItem` on Credentials: puts another hash of the same password in the place of the one that was read. Refused
+    /// when the password was changed meanwhile, or the name is another user's by now.
+    fn replace_hash(
+        &self,
+        name: &LoginName,
+        user: &UserId,
+        version: u64,
+        phc: &Phc,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
     /// `PutItem` on Tickets: stores a ticket that does not exist yet.
     fn create_ticket(&self, ticket: &Ticket) -> impl Future<Output = Result<Write, StoreError>> + Send;
@@ -322,6 +477,32 @@ pub trait Store: Clone + Send + Sync + 'static {
 
     /// `DeleteItem` on AuthHeaders; refused when there is none.
     fn delete_auth_header(&self, key: &AuthHeaderKey) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// `UpdateItem` on Credentials and Users, and `DeleteItem` on Credentials for a one-time token, in one transaction:
+    /// changes a password. Refused when its proof does not hold by now, or the password was changed meanwhile.
+    fn change_password(&self, change: PasswordChange) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// `UpdateItem` and `PutItem` on Credentials in one transaction: stores a one-time token for the account `name`,
+    /// unless it was given one after `since`, so that nobody's mailbox is filled. Refused also when the account is
+    /// another user's or nobody's: `token` is then never stored, and the calls are the same.
+    fn create_one_time(
+        &self,
+        name: &LoginName,
+        token: &OneTime,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// `DeleteItem` and `UpdateItem` on Credentials in one transaction: takes back a one-time token that could not be
+    /// sent, so that the account may be given another one at once. Refused when it was never stored.
+    fn withdraw_one_time(
+        &self,
+        name: &LoginName,
+        token: &OneTime,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// `DeleteItem` on Credentials and `UpdateItem` on Users in one transaction: uses up a one-time token, and notes that
+    /// the address which it was made for is the user's own. Refused when either is no longer so.
+    fn verify_email(&self, token: &OneTime, at: Timestamp) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
 /// What the operator's tool asks in addition; no function does.
@@ -332,8 +513,59 @@ pub trait Administration: Store {
     /// All tenants, by name.
     fn tenants(&self) -> impl Future<Output = Result<Vec<Tenant>, StoreError>> + Send;
 
+    /// Changes a tenant's rules, provided that they are still of [`Tenant::revision`], which goes up. Refused otherwise,
+    /// and for a tenant that is gone or being deleted.
+    fn update_tenant(&self, tenant: &Tenant) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// Begins a tenant's deletion: nobody can join it any more. Refused when there is none.
+    fn close_tenant(&self, tenant: &TenantName) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// Deletes a tenant that is being deleted, for which nobody must be left in it. Refused when it is gone or not
+    /// closed.
+    fn delete_tenant(&self, tenant: &TenantName) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// Up to `limit` users of a tenant by name, from where `start` says. A listing lags behind by moments.
+    fn users_of(
+        &self,
+        tenant: &TenantName,
+        start: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Page<User>, StoreError>> + Send;
+
+    /// Several credentials by name, in no order; those that don't exist are left out.
+    fn credentials(&self, names: &[LoginName]) -> impl Future<Output = Result<Vec<Credential>, StoreError>> + Send;
+
     /// Makes an account with its claims on name and e-mail, all or nothing.
     fn create_user(&self, account: NewUser) -> impl Future<Output = Result<Creation, StoreError>> + Send;
+
+    /// Makes several accounts, each all or nothing, in as few calls as possible; what came of each, in their order.
+    fn import_users(&self, accounts: Vec<NewUser>) -> impl Future<Output = Result<Vec<Creation>, StoreError>> + Send;
+
+    /// Writes what differs between `before`, as it was read, and `after`: names, address, roles, attributes. Not whether
+    /// it is enabled ([`Self::set_enabled`]), nor what no change can touch: id, tenant, epochs. All or nothing, with the
+    /// claims on name and address. [`User::modified`] becomes later, if need be by a millisecond.
+    fn update_user(&self, before: &User, after: &User) -> impl Future<Output = Result<Update, StoreError>> + Send;
+
+    /// Deletes an account and everything that is its own: its claims, tickets and auth headers. Ends all of them first,
+    /// so that after a crash in between the account is disabled and the call can be repeated. One-time tokens are dead
+    /// with the account and swept by their TTL. Refused when the user has another name or address by now, which changes
+    /// nothing, or is gone, and then what it left behind is deleted all the same.
+    fn delete_user(&self, user: &User, at: Timestamp) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// Gives a password an end, whatever the tenant's rules say: in the past where its owner must change it. Refused when
+    /// there is no such account, or it has no password.
+    fn expire_password(
+        &self,
+        name: &LoginName,
+        at: Option<Timestamp>,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// Changes what an access token may do, provided that it still is as `before`. Refused otherwise.
+    fn update_access_token(
+        &self,
+        before: &AccessToken,
+        after: &AccessToken,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
     /// Disables or enables an account. Disabling ends its tickets and auth headers for good. Refused when there is none.
     fn set_enabled(
@@ -354,6 +586,13 @@ pub trait Administration: Store {
 
     /// Deletes an access token, at once for every function; refused when there is none.
     fn delete_access_token(&self, digest: Digest) -> impl Future<Output = Result<Write, StoreError>> + Send;
+}
+
+/// What a change from `before` to `after` makes of a user. [`User::modified`] tells one state from another, so it never
+/// stays the same, however little the clock moved.
+pub(crate) fn changed(before: &User, after: &User) -> User {
+    let modified = after.modified.max(before.modified.plus(Duration::from_millis(1)));
+    User { id: before.id.clone(), tenant: before.tenant.clone(), modified, ..after.clone() }
 }
 
 /// The name under which an e-mail address is claimed.

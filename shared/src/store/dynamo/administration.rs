@@ -1,18 +1,28 @@
 //! The operator's half of the store.
 
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use std::collections::{BTreeSet, HashMap};
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem};
 
 use super::expressions::Expressions;
 use super::item::{self, Attributes, name};
-use super::transaction::{Outcome, create, exists};
+use super::transaction::Outcome;
 use super::{DynamoStore, condition, unavailable};
 use crate::access_token::AccessToken;
 use crate::clock::Timestamp;
 use crate::lockout::SWEPT;
 use crate::secret::Digest;
-use crate::store::{Administration, Creation, LoginName, Lookup, NewUser, Store as _, StoreError, Write, email_claim};
-use crate::tenant::Tenant;
-use crate::user::UserId;
+use crate::store::{
+    Administration, Creation, Credential, LoginName, Lookup, NewUser, Page, Store as _, StoreError, Update, Write,
+    changed,
+};
+use crate::tenant::{Tenant, TenantName};
+use crate::user::{User, UserId};
+
+/// As many keys as one `BatchGetItem` takes.
+const BATCH: usize = 100;
+/// As many writes as one transaction takes.
+const TRANSACTION: usize = 100;
 
 impl Administration for DynamoStore {
     async fn create_tenant(&self, tenant: &Tenant) -> Result<Write, StoreError> {
@@ -23,14 +33,182 @@ impl Administration for DynamoStore {
         self.of_kind(item::KIND_TENANT).await?.iter().map(item::tenant).collect()
     }
 
+    async fn update_tenant(&self, tenant: &Tenant) -> Result<Write, StoreError> {
+        let mut write = Expressions::default();
+        if tenant.revision > 0 {
+            write.demand([(name::REVISION, item::number(tenant.revision))]);
+        } else {
+            // One that was made before tenants had rules has none.
+            let (revision, zero) = (write.name(name::REVISION), write.value(item::number(0)));
+            write.condition(format!("(attribute_not_exists({revision}) OR {revision} = {zero})"));
+        }
+        // One that was deleted and made anew begins to count anew.
+        write.demand([(name::CREATED, item::moment(tenant.created))]);
+        write.demand_same(name::CLOSING, None);
+        write.assign([
+            (name::REVISION, item::number(tenant.revision + 1)),
+            (name::SETTINGS, item::settings_value(&tenant.settings)),
+        ]);
+        // A transaction, since a try that is repeated after its success must not meet it as somebody else's.
+        let write = write.updating(&self.tables.applications, item::tenant_key(&tenant.name))?;
+        Ok(self.transact(vec![write]).await?.into())
+    }
+
+    async fn close_tenant(&self, tenant: &TenantName) -> Result<Write, StoreError> {
+        let mut write = Expressions::default();
+        write.assign([(name::CLOSING, AttributeValue::Bool(true))]);
+        write.update(&self.client, &self.tables.applications, item::tenant_key(tenant)).await
+    }
+
+    async fn delete_tenant(&self, tenant: &TenantName) -> Result<Write, StoreError> {
+        let mut delete = Expressions::default();
+        delete.demand([(name::CLOSING, AttributeValue::Bool(true))]);
+        let delete = delete.deleting(&self.tables.applications, item::tenant_key(tenant))?;
+        Ok(self.transact(vec![delete]).await?.into())
+    }
+
+    async fn users_of(&self, tenant: &TenantName, start: Option<&str>, limit: usize) -> Result<Page<User>, StoreError> {
+        let mut request = self
+            .client
+            .query()
+            .table_name(&self.tables.users)
+            .index_name("by_tenant")
+            .key_condition_expression("#tenant = :tenant")
+            .expression_attribute_names("#tenant", name::TENANT)
+            .expression_attribute_values(":tenant", item::text(tenant.as_str()))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        if let Some((id, canonical)) = start.and_then(|start| start.split_once('/')) {
+            let from = [(name::TENANT, tenant.as_str()), (name::NAME, canonical), (name::PK, id)];
+            let from = from.map(|(attribute, value)| (attribute.to_owned(), item::text(value)));
+            request = request.set_exclusive_start_key(Some(from.into()));
+        }
+        let page = request.send().await.map_err(|error| unavailable("Query", error))?;
+        let items = page.items().iter().map(item::user).collect::<Result<Vec<_>, _>>()?;
+        let text = |key: &Attributes, attribute| key.get(attribute).and_then(|value| value.as_s().ok()).cloned();
+        let place = |key: &Attributes| Some(format!("{}/{}", text(key, name::PK)?, text(key, name::NAME)?));
+        let next = page.last_evaluated_key().and_then(place);
+        Ok(Page { items, next })
+    }
+
+    async fn credentials(&self, names: &[LoginName]) -> Result<Vec<Credential>, StoreError> {
+        // DynamoDB takes no key twice.
+        let names: Vec<_> = names.iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let mut credentials = Vec::with_capacity(names.len());
+        for names in names.chunks(BATCH) {
+            let keys = names.iter().map(|name| item::credential_key(name)).collect();
+            for attributes in self.batch_get(&self.tables.credentials, keys).await? {
+                credentials.push(item::credential(item::credential_name(&attributes)?, &attributes)?);
+            }
+        }
+        Ok(credentials)
+    }
+
     async fn create_user(&self, account: NewUser) -> Result<Creation, StoreError> {
-        let writes = self.account_writes(&account)?;
-        // In the order of [`Self::account_writes`].
-        let refusals = [Creation::NameTaken, Creation::IdTaken, Creation::NoSuchTenant, Creation::EmailTaken];
+        let mut writes = self.account_writes(&account)?;
+        writes.push(self.tenant_open(&account.user)?);
+        let (writes, refusals): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
         match self.transact(writes).await? {
             Outcome::Done => Ok(Creation::Done),
             Outcome::Refused(place) => Ok(refusals.get(place).copied().unwrap_or(Creation::NameTaken)),
         }
+    }
+
+    async fn import_users(&self, accounts: Vec<NewUser>) -> Result<Vec<Creation>, StoreError> {
+        // DynamoDB takes no empty transaction.
+        if accounts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut writes = Vec::new();
+        for account in &accounts {
+            writes.extend(self.account_writes(account)?.into_iter().map(|(write, _)| write));
+        }
+        // The tenant is read and no part of the transaction: it is one item, and batches side by side would meet in it.
+        let whole = writes.len() <= TRANSACTION && are_apart(&writes) && self.are_open(&accounts).await?;
+        if whole && matches!(self.transact(writes).await?, Outcome::Done) {
+            if self.are_open(&accounts).await? {
+                return Ok(vec![Creation::Done; accounts.len()]);
+            }
+            // Its deletion began meanwhile, and may have counted its users before these came.
+            for account in &accounts {
+                // Whoever is gone by then was found by the deletion.
+                let (Write::Done | Write::Refused) = self.delete_user(&account.user, account.user.modified).await?;
+            }
+            return Ok(vec![Creation::NoSuchTenant; accounts.len()]);
+        }
+        // One that is refused refuses all, and two of one name make no transaction: each has to be told by itself.
+        let mut creations = Vec::with_capacity(accounts.len());
+        for account in accounts {
+            creations.push(self.create_user(account).await?);
+        }
+        Ok(creations)
+    }
+
+    async fn update_user(&self, before: &User, after: &User) -> Result<Update, StoreError> {
+        let after = &changed(before, after);
+        let mut credential = None;
+        if before.name.canonical() != after.name.canonical() {
+            let key = item::credential_key(&LoginName::new(&before.tenant, &before.name));
+            credential = self.batch_get(&self.tables.credentials, vec![key]).await?.pop();
+            if credential.is_none() {
+                return Ok(Update::Stale);
+            }
+        }
+        let (writes, refusals): (Vec<_>, Vec<_>) = self.update_writes(before, after, credential)?.into_iter().unzip();
+        match self.transact(writes).await? {
+            Outcome::Done => Ok(Update::Done),
+            Outcome::Refused(place) => Ok(refusals.get(place).copied().unwrap_or(Update::Stale)),
+        }
+    }
+
+    async fn delete_user(&self, user: &User, at: Timestamp) -> Result<Write, StoreError> {
+        let owned = [&self.tables.auth_headers, &self.tables.tickets];
+        let disabling = Self::disabling(user, at).update(&self.client, &self.tables.users, item::user_key(&user.id));
+        if disabling.await? == Write::Refused {
+            let wanted = Lookup { users: vec![user.id.clone()], ..Lookup::default() };
+            if self.lookup(wanted).await?.users.is_empty() {
+                for table in owned {
+                    self.sweep(table, user).await?;
+                }
+            }
+            return Ok(Write::Refused);
+        }
+        for table in owned {
+            self.sweep(table, user).await?;
+        }
+        if let Outcome::Refused(_) = self.transact(self.deletion_writes(user)?).await? {
+            return Ok(Write::Refused);
+        }
+        // What began before the account was disabled may have been stored since. It opens nothing, and is not to stay.
+        for table in owned {
+            self.sweep(table, user).await?;
+        }
+        Ok(Write::Done)
+    }
+
+    async fn expire_password(&self, name: &LoginName, at: Option<Timestamp>) -> Result<Write, StoreError> {
+        let mut write = Expressions::default();
+        let phc = write.name(name::PHC);
+        write.condition(format!("attribute_exists({phc})"));
+        write.assign_or_remove(name::EXPIRES, at.map(item::moment));
+        write.update(&self.client, &self.tables.credentials, item::credential_key(name)).await
+    }
+
+    async fn update_access_token(&self, before: &AccessToken, after: &AccessToken) -> Result<Write, StoreError> {
+        let read = item::access_token_item(before);
+        let mut write = Expressions::default();
+        for attribute in [name::APPLICATION, name::MASTER, name::PERMISSIONS, name::EXPIRES] {
+            write.demand_same(attribute, read.get(attribute).cloned());
+        }
+        let mut wanted = item::access_token_item(after);
+        write.assign(
+            [name::APPLICATION, name::MASTER, name::PERMISSIONS]
+                .into_iter()
+                .filter_map(|attribute| Some((attribute, wanted.remove(attribute)?))),
+        );
+        write.assign_or_remove(name::EXPIRES, wanted.remove(name::EXPIRES));
+        // A transaction for the same reason as in `update_tenant`.
+        let write = write.updating(&self.tables.applications, item::access_token_key(before.digest))?;
+        Ok(self.transact(vec![write]).await?.into())
     }
 
     async fn set_enabled(&self, user: &UserId, enabled: bool, at: Timestamp) -> Result<Write, StoreError> {
@@ -65,14 +243,16 @@ impl Administration for DynamoStore {
         self.of_kind(item::KIND_TOKEN).await?.iter().map(item::access_token).collect()
     }
 
-    async fn unlock(&self, name: &LoginName) -> Result<Write, StoreError> {
-        let wanted = Lookup { credential: Some(name.clone()), ..Lookup::default() };
+    async fn unlock(&self, login: &LoginName) -> Result<Write, StoreError> {
+        let wanted = Lookup { credential: Some(login.clone()), ..Lookup::default() };
         let Some(credential) = self.lookup(wanted).await?.credential else { return Ok(Write::Refused) };
         let keys: Vec<_> = credential.guesses.counters.into_keys().collect();
         for keys in keys.chunks(SWEPT) {
             let mut write = Expressions::default();
             write.forget(keys);
-            let key = item::credential_key(name);
+            // A change of name that read the counters before must not bring them back.
+            write.assign([(name::OPERATION, self.operation())]);
+            let key = item::credential_key(login);
             if write.update(&self.client, &self.tables.credentials, key).await? == Write::Refused {
                 return Ok(Write::Refused);
             }
@@ -101,19 +281,39 @@ impl DynamoStore {
         pages.collect::<Result<Vec<_>, _>>().await.map_err(|error| unavailable("Query", error))
     }
 
-    /// Name, user, tenant and e-mail, in this order.
-    fn account_writes(&self, account: &NewUser) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let user = &account.user;
-        let login = LoginName::new(&user.tenant, &user.name);
-        let mut writes = vec![
-            create(&self.tables.credentials, item::credential_item(&login, user, account.phc.as_ref()))?,
-            create(&self.tables.users, item::user_item(user))?,
-            exists(&self.tables.applications, item::tenant_key(&user.tenant))?,
-        ];
-        if let Some(email) = &user.email {
-            let claim = email_claim(&user.tenant, email);
-            writes.push(create(&self.tables.credentials, item::email_item(&claim, user))?);
-        }
-        Ok(writes)
+    /// Whether the tenants of all accounts can be joined.
+    async fn are_open(&self, accounts: &[NewUser]) -> Result<bool, StoreError> {
+        let mut tenants: Vec<_> = accounts.iter().map(|account| &account.user.tenant).collect();
+        tenants.sort();
+        tenants.dedup();
+        let keys = tenants.iter().map(|tenant| item::tenant_key(tenant)).collect();
+        let found = self.batch_get(&self.tables.applications, keys).await?;
+        let open = found.iter().map(item::tenant).filter(|tenant| tenant.as_ref().is_ok_and(|tenant| !tenant.closing));
+        Ok(open.count() == tenants.len())
     }
+
+    /// Items of one table, strongly consistent, in no order; those that don't exist are left out.
+    async fn batch_get(&self, table: &str, keys: Vec<Attributes>) -> Result<Vec<Attributes>, StoreError> {
+        let request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+        let request = request.map_err(|error| unavailable("BatchGetItem", error))?;
+        let mut items = self.get(HashMap::from([(table.to_owned(), request)])).await?;
+        Ok(items.remove(table).unwrap_or_default())
+    }
+}
+
+/// Whether no two writes are of one item, which no transaction takes.
+fn are_apart(writes: &[TransactWriteItem]) -> bool {
+    let mut keys: Vec<String> = writes
+        .iter()
+        .filter_map(|write| {
+            let (table, key) = match (&write.put, &write.condition_check) {
+                (Some(put), _) => (&put.table_name, put.item.get(name::PK)),
+                (_, Some(check)) => (&check.table_name, check.key.get(name::PK)),
+                _ => return None,
+            };
+            Some(format!("{table}/{}", key?.as_s().ok()?))
+        })
+        .collect();
+    keys.sort_unstable();
+    keys.windows(2).all(|pair| pair.first() != pair.last())
 }

@@ -6,7 +6,8 @@
 //! | table | `pk` | `sk` | holds |
 //! |---|---|---|---|
 //! | Credentials | `NAME#tenant#name` | | [`Credential`] |
-//! | Credentials | `EMAIL#tenant#address` | | a claim: whose address it is |
+//! | Credentials | `EMAIL#tenant#address` | | [`Claim`]: whose address it is |
+//! | Credentials | `RESET#digest` | | [`OneTime`] |
 //! | Users | user id | | [`User`] |
 //! | Tickets | user id | `T#digest` | [`Ticket`] |
 //! | AuthHeaders | user id | digest | [`AuthHeader`] |
@@ -21,12 +22,15 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::access_token::{AccessToken, Action, TenantPermission};
 use crate::auth_header::{AuthHeader, AuthHeaderKey};
 use crate::clock::Timestamp;
-use crate::lockout::{CounterKey, Guesses, Place};
+use crate::keyring::Algorithm;
+use crate::lockout::{self, CounterKey, Guesses, Place};
+use crate::one_time::{OneTime, OneTimeKey, Purpose};
 use crate::password::Phc;
+use crate::password::rules::PasswordRules;
 use crate::secret::Digest;
 use crate::source::Source;
-use crate::store::{Credential, LoginName, StoreError};
-use crate::tenant::{Tenant, TenantName};
+use crate::store::{Claim, Credential, LoginName, NewPassword, StoreError};
+use crate::tenant::{Lifetimes, Settings, Tenant, TenantName};
 use crate::ticket::{Branch, Origin, Ticket, TicketKey};
 use crate::user::{Email, User, UserId, UserName};
 
@@ -50,6 +54,12 @@ pub(crate) mod name {
     pub(crate) const PHC: &str = "phc";
     pub(crate) const VERSION: &str = "version";
     pub(crate) const LAST_LOGIN: &str = "last_login";
+    /// When the password was set; missing where that was when the account was made.
+    pub(crate) const CHANGED: &str = "changed";
+    pub(crate) const HISTORY: &str = "history";
+    /// When the last one-time token was made.
+    pub(crate) const SENT: &str = "sent";
+    pub(crate) const PURPOSE: &str = "purpose";
     /// Followed by `#day#place`: wrong passwords, when the last one came, marks of them.
     pub(crate) const GUESSES: &str = "guesses";
     pub(crate) const GUESSED_AT: &str = "guessed_at";
@@ -59,6 +69,7 @@ pub(crate) mod name {
 
     pub(crate) const USERNAME: &str = "username";
     pub(crate) const EMAIL: &str = "email";
+    pub(crate) const EMAIL_VERIFIED: &str = "email_verified";
     pub(crate) const FIRST_NAME: &str = "first_name";
     pub(crate) const LAST_NAME: &str = "last_name";
     pub(crate) const ENABLED: &str = "enabled";
@@ -87,6 +98,10 @@ pub(crate) mod name {
     pub(crate) const MASTER: &str = "master";
     pub(crate) const PERMISSIONS: &str = "permissions";
     pub(crate) const ACTIONS: &str = "actions";
+
+    pub(crate) const SETTINGS: &str = "settings";
+    pub(crate) const REVISION: &str = "revision";
+    pub(crate) const CLOSING: &str = "closing";
 }
 
 /// [`name::KIND`] of tenants, the partition of their listing.
@@ -97,13 +112,16 @@ pub(crate) const KIND_TOKEN: &str = "TOKEN";
 /// What the sort key of every ticket starts with.
 pub(crate) const TICKET_PREFIX: &str = "T#";
 
+/// What the key of every one-time token starts with.
+const ONE_TIME_PREFIX: &str = "RESET#";
+
 const ANY: &str = "*";
 
 fn escape(part: &str) -> String {
     part.replace('%', "%25").replace('#', "%23")
 }
 
-fn text(value: impl Into<String>) -> AttributeValue {
+pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
@@ -117,7 +135,7 @@ pub(crate) fn moment(value: Timestamp) -> AttributeValue {
     number(value.as_millis())
 }
 
-fn texts<'a>(values: impl IntoIterator<Item = &'a str>) -> AttributeValue {
+pub(crate) fn texts<'a>(values: impl IntoIterator<Item = &'a str>) -> AttributeValue {
     AttributeValue::L(values.into_iter().map(text).collect())
 }
 
@@ -137,6 +155,11 @@ pub(crate) fn credential_key(login: &LoginName) -> Attributes {
 /// Key of the claim on an e-mail address.
 pub(crate) fn email_key(claim: &LoginName) -> Attributes {
     only_pk(format!("EMAIL#{}#{}", escape(claim.tenant()), claim.name()))
+}
+
+/// Key of a one-time token.
+pub(crate) fn one_time_key(key: &OneTimeKey) -> Attributes {
+    only_pk(format!("{ONE_TIME_PREFIX}{}", key.digest.to_base64url()))
 }
 
 /// Key of a user.
@@ -233,23 +256,55 @@ fn add<const N: usize>(mut key: Attributes, attributes: [(&str, AttributeValue);
 }
 
 /// The item of a new credential.
-pub(crate) fn credential_item(login: &LoginName, user: &User, phc: Option<&Phc>) -> Attributes {
+pub(crate) fn credential_item(login: &LoginName, user: &User, password: Option<&NewPassword>) -> Attributes {
     let mut item = add(
         credential_key(login),
-        [(name::USER, text(user.id.as_str())), (name::VERSION, number(0)), (name::CREATED, moment(user.created))],
+        [
+            (name::USER, text(user.id.as_str())),
+            // Above that of any earlier account of this id, so that no reset token of one fits.
+            (name::VERSION, number(user.session_epoch)),
+            (name::CREATED, moment(user.created)),
+        ],
     );
-    set(&mut item, name::PHC, phc.map(|phc| text(phc.expose_secret())));
+    if let Some(password) = password {
+        item.extend(password_attributes(password).map(|(attribute, value)| (attribute.to_owned(), value)));
+        set(&mut item, name::EXPIRES, password.expires.map(moment));
+    }
     item
+}
+
+/// What is stored of every password. Its own end is optional, so it is written apart.
+pub(crate) fn password_attributes(password: &NewPassword) -> [(&'static str, AttributeValue); 3] {
+    [
+        (name::PHC, text(password.phc.expose_secret())),
+        (name::CHANGED, moment(password.changed)),
+        (name::HISTORY, texts(password.history.iter().map(Phc::expose_secret))),
+    ]
+}
+
+/// The name under which a credential's item was found.
+pub(crate) fn credential_name(attributes: &Attributes) -> Result<LoginName, StoreError> {
+    let reader = Reader { item: "credential", attributes };
+    reader.required(name::PK, |value| {
+        let (tenant, canonical) = as_text(value)?.strip_prefix("NAME#")?.split_once('#')?;
+        // No tenant's name holds what would have been escaped.
+        Some(LoginName::new(&TenantName::parse(tenant)?, &UserName::parse(canonical)?))
+    })
 }
 
 /// Reads a credential's item; `login` is the name that it was found under.
 pub(crate) fn credential(login: LoginName, attributes: &Attributes) -> Result<Credential, StoreError> {
     let reader = Reader { item: "credential", attributes };
+    let as_phc = |value: &AttributeValue| as_text(value).map(|phc| Phc::from_stored(phc.to_owned()));
+    let as_phcs = |value: &AttributeValue| as_texts(value).map(|all| all.into_iter().map(Phc::from_stored).collect());
+    let created = reader.required(name::CREATED, as_moment)?;
     Ok(Credential {
         name: login,
         user: reader.required(name::USER, as_user_id)?,
-        phc: reader.optional(name::PHC, |value| as_text(value).map(|phc| Phc::from_stored(phc.to_owned())))?,
+        phc: reader.optional(name::PHC, as_phc)?,
         version: reader.required(name::VERSION, as_number)?,
+        password_changed: reader.optional(name::CHANGED, as_moment)?.unwrap_or(created),
+        history: reader.optional(name::HISTORY, as_phcs)?.unwrap_or_default(),
         password_expires: reader.optional(name::EXPIRES, as_moment)?,
         guesses: guesses(&reader)?,
         last_login: reader.optional(name::LAST_LOGIN, as_moment)?,
@@ -299,6 +354,15 @@ fn as_numbers(value: &AttributeValue) -> Option<BTreeSet<u32>> {
     value.as_ns().ok()?.iter().map(|number| number.parse().ok()).collect()
 }
 
+/// Reads a claim's item; its account is in the tenant of the key that it was found under.
+pub(crate) fn claim(key: &LoginName, attributes: &Attributes) -> Result<Claim, StoreError> {
+    let reader = Reader { item: "claim", attributes };
+    let canonical = reader.required(name::NAME, |value| UserName::parse(as_text(value)?))?;
+    let tenant =
+        TenantName::parse(key.tenant()).ok_or(StoreError::Corrupt { item: "claim", attribute: name::TENANT })?;
+    Ok(Claim { user: reader.required(name::USER, as_user_id)?, name: LoginName::new(&tenant, &canonical) })
+}
+
 /// The item of a claim on an e-mail address.
 pub(crate) fn email_item(claim: &LoginName, user: &User) -> Attributes {
     add(email_key(claim), [(name::USER, text(user.id.as_str())), (name::NAME, text(user.name.canonical()))])
@@ -306,7 +370,6 @@ pub(crate) fn email_item(claim: &LoginName, user: &User) -> Attributes {
 
 /// The item of a user. `name` is the canonical user name, by which the listing of a tenant is sorted.
 pub(crate) fn user_item(user: &User) -> Attributes {
-    let attributes = user.attributes.iter().map(|(key, value)| (key.clone(), text(value))).collect();
     let mut item = add(
         user_key(&user.id),
         [
@@ -315,7 +378,7 @@ pub(crate) fn user_item(user: &User) -> Attributes {
             (name::USERNAME, text(user.name.as_str())),
             (name::ENABLED, AttributeValue::Bool(user.enabled)),
             (name::ROLES, texts(user.roles.iter().map(String::as_str))),
-            (name::ATTRIBUTES, AttributeValue::M(attributes)),
+            (name::ATTRIBUTES, user_attributes(&user.attributes)),
             (name::CREATED, moment(user.created)),
             (name::MODIFIED, moment(user.modified)),
             (name::SESSION_EPOCH, number(user.session_epoch)),
@@ -323,9 +386,15 @@ pub(crate) fn user_item(user: &User) -> Attributes {
         ],
     );
     set(&mut item, name::EMAIL, user.email.as_ref().map(|email| text(email.as_str())));
+    set(&mut item, name::EMAIL_VERIFIED, user.email_verified.then_some(AttributeValue::Bool(true)));
     set(&mut item, name::FIRST_NAME, user.first_name.as_deref().map(text));
     set(&mut item, name::LAST_NAME, user.last_name.as_deref().map(text));
     item
+}
+
+/// The applications' own data about a user.
+pub(crate) fn user_attributes(attributes: &BTreeMap<String, String>) -> AttributeValue {
+    AttributeValue::M(attributes.iter().map(|(key, value)| (key.clone(), text(value))).collect())
 }
 
 /// Reads a user's item.
@@ -340,6 +409,7 @@ pub(crate) fn user(attributes: &Attributes) -> Result<User, StoreError> {
         tenant: reader.required(name::TENANT, as_tenant_name)?,
         name: reader.required(name::USERNAME, |value| UserName::parse(as_text(value)?))?,
         email: reader.optional(name::EMAIL, |value| Email::parse(as_text(value)?))?,
+        email_verified: reader.optional(name::EMAIL_VERIFIED, as_bool)?.unwrap_or_default(),
         first_name: reader.optional(name::FIRST_NAME, owned)?,
         last_name: reader.optional(name::LAST_NAME, owned)?,
         enabled: reader.required(name::ENABLED, as_bool)?,
@@ -496,7 +566,52 @@ pub(crate) fn auth_header(attributes: &Attributes) -> Result<AuthHeader, StoreEr
     })
 }
 
-/// The item of a tenant.
+/// The item of a one-time token.
+pub(crate) fn one_time_item(token: &OneTime) -> Attributes {
+    let (purpose, version) = match token.purpose {
+        Purpose::Reset { version } => ("reset", Some(version)),
+        Purpose::Verify => ("verify", None),
+    };
+    let mut item = add(
+        one_time_key(&token.key),
+        [
+            (name::USER, text(token.key.user.as_str())),
+            (name::TENANT, text(token.tenant.as_str())),
+            (name::PURPOSE, text(purpose)),
+            (name::EPOCH, number(token.epoch)),
+            (name::CREATED, moment(token.created)),
+            (name::EXPIRES, moment(token.expires)),
+            (name::TTL, ticket_ttl(token.expires)),
+        ],
+    );
+    set(&mut item, name::VERSION, version.map(number));
+    set(&mut item, name::EMAIL, token.email.as_ref().map(|email| text(email.as_str())));
+    item
+}
+
+/// Reads a one-time token's item, if it is the token of `key`'s user.
+pub(crate) fn one_time(key: &OneTimeKey, attributes: &Attributes) -> Result<Option<OneTime>, StoreError> {
+    let reader = Reader { item: "one-time token", attributes };
+    if reader.required(name::USER, as_user_id)? != key.user {
+        return Ok(None);
+    }
+    let purpose = match reader.required(name::PURPOSE, as_text)? {
+        "reset" => Purpose::Reset { version: reader.required(name::VERSION, as_number)? },
+        "verify" => Purpose::Verify,
+        _ => return Err(reader.corrupt(name::PURPOSE)),
+    };
+    Ok(Some(OneTime {
+        key: key.clone(),
+        tenant: reader.required(name::TENANT, as_tenant_name)?,
+        purpose,
+        email: reader.optional(name::EMAIL, |value| Email::parse(as_text(value)?))?,
+        epoch: reader.required(name::EPOCH, as_number)?,
+        created: reader.required(name::CREATED, as_moment)?,
+        expires: reader.required(name::EXPIRES, as_moment)?,
+    }))
+}
+
+/// The item of a new tenant.
 pub(crate) fn tenant_item(tenant: &Tenant) -> Attributes {
     add(
         tenant_key(&tenant.name),
@@ -504,16 +619,104 @@ pub(crate) fn tenant_item(tenant: &Tenant) -> Attributes {
             (name::KIND, text(KIND_TENANT)),
             (name::NAME, text(tenant.name.as_str())),
             (name::CREATED, moment(tenant.created)),
+            (name::SETTINGS, settings_value(&tenant.settings)),
+            (name::REVISION, number(tenant.revision)),
         ],
     )
 }
 
-/// Reads a tenant's item.
+/// Reads a tenant's item. One that was made before tenants had rules has those of [`Settings::default`].
 pub(crate) fn tenant(attributes: &Attributes) -> Result<Tenant, StoreError> {
     let reader = Reader { item: "tenant", attributes };
     Ok(Tenant {
         name: reader.required(name::NAME, as_tenant_name)?,
         created: reader.required(name::CREATED, as_moment)?,
+        settings: reader.optional(name::SETTINGS, as_settings)?.unwrap_or_default(),
+        revision: reader.optional(name::REVISION, as_number)?.unwrap_or_default(),
+        closing: reader.optional(name::CLOSING, as_bool)?.unwrap_or_default(),
+    })
+}
+
+/// The names inside [`name::SETTINGS`]. Durations are whole seconds.
+mod setting {
+    pub(super) const LOGIN_JWT: &str = "login_jwt";
+    pub(super) const LOGIN_MAX: &str = "login_max";
+    pub(super) const PROFILE_JWT: &str = "profile_jwt";
+    pub(super) const PROFILE_JWT_MAX: &str = "profile_jwt_max";
+    pub(super) const TICKET_IDLE: &str = "ticket_idle";
+    pub(super) const TICKET_MAX: &str = "ticket_max";
+    pub(super) const MIN_CHARS: &str = "password_min_chars";
+    pub(super) const HISTORY: &str = "password_history";
+    pub(super) const MAX_AGE: &str = "password_max_age";
+    pub(super) const WARN: &str = "password_warn";
+    pub(super) const PER_NETWORK: &str = "lockout_per_network";
+    pub(super) const FROM_STRANGERS: &str = "lockout_from_strangers";
+    pub(super) const PAUSE: &str = "lockout_pause";
+    pub(super) const LONGEST: &str = "lockout_longest";
+    pub(super) const VERIFIED_EMAIL: &str = "verified_email";
+    pub(super) const ALGORITHMS: &str = "algorithms";
+}
+
+/// A tenant's rules as one map; what is as in the stack is left out.
+pub(crate) fn settings_value(settings: &Settings) -> AttributeValue {
+    let seconds = |duration: Duration| number(duration.as_secs());
+    let Settings { lifetimes, password, lockout, verified_email, algorithms } = settings;
+    let mut map = add(
+        Attributes::new(),
+        [
+            (setting::MIN_CHARS, number(password.min_chars)),
+            (setting::HISTORY, number(password.history)),
+            (setting::WARN, seconds(password.warn)),
+            (setting::PER_NETWORK, number(lockout.per_network)),
+            (setting::FROM_STRANGERS, number(lockout.from_strangers)),
+            (setting::PAUSE, seconds(lockout.pause)),
+            (setting::LONGEST, seconds(lockout.longest)),
+            (setting::VERIFIED_EMAIL, AttributeValue::Bool(*verified_email)),
+            (setting::ALGORITHMS, texts(algorithms.iter().map(|algorithm| algorithm.as_str()))),
+        ],
+    );
+    for (attribute, value) in [
+        (setting::LOGIN_JWT, lifetimes.login_jwt),
+        (setting::LOGIN_MAX, lifetimes.login_max),
+        (setting::PROFILE_JWT, lifetimes.profile_jwt),
+        (setting::PROFILE_JWT_MAX, lifetimes.profile_jwt_max),
+        (setting::TICKET_IDLE, lifetimes.ticket_idle),
+        (setting::TICKET_MAX, lifetimes.ticket_max),
+        (setting::MAX_AGE, password.max_age),
+    ] {
+        set(&mut map, attribute, value.map(seconds));
+    }
+    AttributeValue::M(map)
+}
+
+fn as_settings(value: &AttributeValue) -> Option<Settings> {
+    let reader = Reader { item: "tenant", attributes: value.as_m().ok()? };
+    let as_seconds = |value: &AttributeValue| as_number(value).map(Duration::from_secs);
+    let seconds = |attribute| reader.optional(attribute, as_seconds).ok();
+    let algorithms = reader.required(setting::ALGORITHMS, as_texts).ok()?;
+    Some(Settings {
+        lifetimes: Lifetimes {
+            login_jwt: seconds(setting::LOGIN_JWT)?,
+            login_max: seconds(setting::LOGIN_MAX)?,
+            profile_jwt: seconds(setting::PROFILE_JWT)?,
+            profile_jwt_max: seconds(setting::PROFILE_JWT_MAX)?,
+            ticket_idle: seconds(setting::TICKET_IDLE)?,
+            ticket_max: seconds(setting::TICKET_MAX)?,
+        },
+        password: PasswordRules {
+            min_chars: reader.required(setting::MIN_CHARS, as_number).ok()?,
+            history: reader.required(setting::HISTORY, as_number).ok()?,
+            max_age: seconds(setting::MAX_AGE)?,
+            warn: seconds(setting::WARN)??,
+        },
+        lockout: lockout::Rules {
+            per_network: reader.required(setting::PER_NETWORK, as_number).ok()?,
+            from_strangers: reader.required(setting::FROM_STRANGERS, as_number).ok()?,
+            pause: seconds(setting::PAUSE)??,
+            longest: seconds(setting::LONGEST)??,
+        },
+        verified_email: reader.required(setting::VERIFIED_EMAIL, as_bool).ok()?,
+        algorithms: algorithms.iter().map(|algorithm| Algorithm::parse(algorithm)).collect::<Option<_>>()?,
     })
 }
 
@@ -591,6 +794,32 @@ mod tests {
         }
     }
 
+    /// More than a million pairs of names that try to look like keys, prefixes and escapes of one another.
+    #[test]
+    fn no_two_hostile_ids_of_a_table_share_a_key() {
+        let pieces = [
+            "", "a", "#", "%", "%23", "%2523", "%25", "NAME#", "EMAIL#", "RESET#", "*", "a#b", "@", "/", "\u{e9}", "23",
+        ];
+        let pairs = || pieces.iter().flat_map(|one| pieces.iter().map(move |other| format!("{one}{other}")));
+        let texts: BTreeSet<String> = pairs().collect();
+        let tenants = ["a", "a#b", "a%23b", "*", "NAME", "#", "%", ""];
+        let logins = tenants
+            .iter()
+            .flat_map(|tenant| texts.iter().map(|name| LoginName { tenant: (*tenant).to_owned(), name: name.clone() }));
+        let (mut keys, mut count) = (BTreeSet::new(), 0_usize);
+        for login in logins {
+            keys.extend([pk(&credential_key(&login)), pk(&email_key(&login))]);
+            count += 2;
+        }
+        for text in &texts {
+            let key = OneTimeKey { user: UserId::parse("u-1").unwrap(), digest: Digest::of(text.as_bytes()) };
+            keys.insert(pk(&one_time_key(&key)));
+            count += 1;
+        }
+        assert!(count * (count - 1) / 2 > 1_000_000, "{count} ids");
+        assert_eq!(keys.len(), count);
+    }
+
     #[test]
     fn a_name_and_an_address_of_the_same_text_have_two_keys() {
         let login = LoginName::typed("t", "a@b");
@@ -634,6 +863,46 @@ mod tests {
             created: subject.created,
         };
         assert_eq!(access_token(&access_token_item(&token)).unwrap(), token);
+    }
+
+    #[test]
+    fn rules_and_one_time_tokens_are_read_as_they_are_written() {
+        let mut sample = Tenant::new(TenantName::parse("t").unwrap(), Timestamp::from_seconds(1));
+        assert_eq!(tenant(&tenant_item(&sample)).unwrap(), sample);
+        let mut item = tenant_item(&sample);
+        item.remove(name::SETTINGS);
+        item.remove(name::REVISION);
+        assert_eq!(tenant(&item).unwrap(), sample, "one that was made before there were rules");
+        let hour = Some(Duration::from_secs(3600));
+        sample.settings.lifetimes = Lifetimes {
+            login_jwt: hour,
+            login_max: hour,
+            profile_jwt: hour,
+            profile_jwt_max: hour,
+            ticket_idle: hour,
+            ticket_max: hour,
+        };
+        sample.settings.password.max_age = hour;
+        sample.settings.verified_email = true;
+        sample.settings.algorithms = vec![Algorithm::Es256, Algorithm::EdDsa];
+        sample.revision = 3;
+        assert_eq!(tenant(&tenant_item(&sample)).unwrap(), sample);
+        item.insert(name::SETTINGS.to_owned(), AttributeValue::M(Attributes::new()));
+        assert!(tenant(&item).is_err(), "rules that can't be read are not the lenient ones");
+
+        let owner = User { email: Email::parse("A@example.com"), ..sample_user("u-1") };
+        for purpose in [Purpose::Reset { version: 7 }, Purpose::Verify] {
+            let (token, _) = OneTime::issue(&owner, purpose, owner.created, &SeededRandom::new(3));
+            assert_eq!(one_time(&token.key, &one_time_item(&token)).unwrap(), Some(token.clone()));
+            let stolen = OneTimeKey { user: UserId::parse("u-2").unwrap(), ..token.key.clone() };
+            assert_eq!(one_time(&stolen, &one_time_item(&token)).unwrap(), None, "it is its own user's");
+        }
+    }
+
+    #[test]
+    fn a_credential_is_found_under_its_name() {
+        let login = LoginName::typed("Team-1.x_y", "Jos\u{e9}#%@x");
+        assert_eq!(credential_name(&credential_key(&login)).unwrap(), login);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The store on DynamoDB: the only place that names its operations.
 
+mod accounts;
 mod administration;
 mod expressions;
 pub(crate) mod item;
@@ -21,9 +22,12 @@ use self::item::{Attributes, name, number};
 use self::transaction::{Outcome, create, update};
 use crate::auth_header::{AuthHeader, AuthHeaderKey};
 use crate::clock::Timestamp;
-use crate::lockout::CounterKey;
+use crate::one_time::{OneTime, Purpose};
+use crate::password::Phc;
 use crate::random::Random;
-use crate::store::{Found, Guess, Guessed, LoginCommit, Lookup, Renewal, Step, Store, StoreError, Write};
+use crate::store::{
+    Found, Guess, Guessed, LoginCommit, LoginName, Lookup, PasswordChange, Renewal, Step, Store, StoreError, Write,
+};
 use crate::ticket::{Branch, Ticket, TicketKey, USE_NOTED};
 use crate::user::UserId;
 
@@ -130,13 +134,43 @@ impl DynamoStore {
         }
     }
 
+    /// Reads by `BatchGetItem`, until nothing is left unprocessed.
+    async fn get(
+        &self,
+        mut requests: HashMap<String, KeysAndAttributes>,
+    ) -> Result<HashMap<String, Vec<Attributes>>, StoreError> {
+        let mut items: HashMap<String, Vec<Attributes>> = HashMap::new();
+        let mut tries = 0;
+        while !requests.is_empty() {
+            if tries == BATCH_TRIES {
+                let source = "the table is throttled: keys stayed unprocessed".into();
+                return Err(StoreError::Unavailable { operation: "BatchGetItem", source });
+            }
+            if tries > 0 {
+                tokio::time::sleep(PAUSE * tries).await;
+            }
+            tries += 1;
+            let output = self.client.batch_get_item().set_request_items(Some(requests)).send().await;
+            let output = output.map_err(|error| unavailable("BatchGetItem", error))?;
+            for (table, found) in output.responses.unwrap_or_default() {
+                items.entry(table).or_default().extend(found);
+            }
+            requests = output.unprocessed_keys.unwrap_or_default();
+        }
+        Ok(items)
+    }
+
     fn requests(&self, wanted: &Lookup) -> Result<HashMap<String, KeysAndAttributes>, StoreError> {
         let mut users = wanted.users.clone();
         users.sort();
         users.dedup();
+        let credentials = wanted.credential.iter().map(item::credential_key);
+        let claims = wanted.claim.iter().map(item::email_key).chain(wanted.one_time.iter().map(item::one_time_key));
+        let tenants = wanted.tenant.iter().map(item::tenant_key);
+        let access_tokens = wanted.access_token.iter().map(|digest| item::access_token_key(*digest));
         let keys = [
-            (&self.tables.credentials, wanted.credential.iter().map(item::credential_key).collect::<Vec<_>>()),
-            (&self.tables.applications, wanted.access_token.iter().map(|d| item::access_token_key(*d)).collect()),
+            (&self.tables.credentials, credentials.chain(claims).collect::<Vec<_>>()),
+            (&self.tables.applications, access_tokens.chain(tenants).collect()),
             (&self.tables.tickets, wanted.ticket.iter().map(item::ticket_key).collect()),
             (&self.tables.auth_headers, wanted.auth_header.iter().map(item::auth_header_key).collect()),
             (&self.tables.users, users.iter().map(item::user_key).collect()),
@@ -152,20 +186,37 @@ impl DynamoStore {
 
     fn collect(&self, wanted: &Lookup, items: &HashMap<String, Vec<Attributes>>) -> Result<Found, StoreError> {
         let of = |table: &str| items.get(table).map(Vec::as_slice).unwrap_or_default();
+        let at = |table: &str, key: Attributes| {
+            of(table).iter().find(|item| key.iter().all(|(attribute, value)| item.get(attribute) == Some(value)))
+        };
+        let Tables { credentials, users, tickets, auth_headers, applications } = &*self.tables;
         let mut found = Found::default();
-        if let (Some(login), Some(attributes)) = (&wanted.credential, of(&self.tables.credentials).first()) {
-            found.credential = Some(item::credential(login.clone(), attributes)?);
+        if let Some(login) = &wanted.credential {
+            let attributes = at(credentials, item::credential_key(login));
+            found.credential = attributes.map(|item| item::credential(login.clone(), item)).transpose()?;
         }
-        if let Some(attributes) = of(&self.tables.applications).first() {
-            found.access_token = Some(item::access_token(attributes)?);
+        if let Some(key) = &wanted.claim {
+            found.claim = at(credentials, item::email_key(key)).map(|item| item::claim(key, item)).transpose()?;
         }
-        if let (Some(key), Some(attributes)) = (&wanted.ticket, of(&self.tables.tickets).first()) {
-            found.ticket = Some(item::ticket(key.clone(), attributes)?);
+        if let Some(key) = &wanted.one_time {
+            let attributes = at(credentials, item::one_time_key(key));
+            found.one_time = attributes.map(|item| item::one_time(key, item)).transpose()?.flatten();
         }
-        if let Some(attributes) = of(&self.tables.auth_headers).first() {
-            found.auth_header = Some(item::auth_header(attributes)?);
+        if let Some(name) = &wanted.tenant {
+            found.tenant = at(applications, item::tenant_key(name)).map(item::tenant).transpose()?;
         }
-        found.users = of(&self.tables.users).iter().map(item::user).collect::<Result<_, _>>()?;
+        if let Some(digest) = wanted.access_token {
+            let attributes = at(applications, item::access_token_key(digest));
+            found.access_token = attributes.map(item::access_token).transpose()?;
+        }
+        if let Some(key) = &wanted.ticket {
+            let attributes = at(tickets, item::ticket_key(key));
+            found.ticket = attributes.map(|item| item::ticket(key.clone(), item)).transpose()?;
+        }
+        if let Some(key) = &wanted.auth_header {
+            found.auth_header = at(auth_headers, item::auth_header_key(key)).map(item::auth_header).transpose()?;
+        }
+        found.users = of(users).iter().map(item::user).collect::<Result<_, _>>()?;
         Ok(found)
     }
 }
@@ -203,25 +254,7 @@ where
 
 impl Store for DynamoStore {
     async fn lookup(&self, wanted: Lookup) -> Result<Found, StoreError> {
-        let mut requests = self.requests(&wanted)?;
-        let mut items: HashMap<String, Vec<Attributes>> = HashMap::new();
-        let mut tries = 0;
-        while !requests.is_empty() {
-            if tries == BATCH_TRIES {
-                let source = "the table is throttled: keys stayed unprocessed".into();
-                return Err(StoreError::Unavailable { operation: "BatchGetItem", source });
-            }
-            if tries > 0 {
-                tokio::time::sleep(PAUSE * tries).await;
-            }
-            tries += 1;
-            let output = self.client.batch_get_item().set_request_items(Some(requests)).send().await;
-            let output = output.map_err(|error| unavailable("BatchGetItem", error))?;
-            for (table, found) in output.responses.unwrap_or_default() {
-                items.entry(table).or_default().extend(found);
-            }
-            requests = output.unprocessed_keys.unwrap_or_default();
-        }
+        let items = self.get(self.requests(&wanted)?).await?;
         self.collect(&wanted, &items)
     }
 
@@ -246,29 +279,23 @@ impl Store for DynamoStore {
 
     async fn commit_login(&self, commit: LoginCommit) -> Result<Write, StoreError> {
         let mut write = Expressions::default();
-        for (attribute, value) in
-            [(name::VERSION, number(commit.version)), (name::USER, AttributeValue::S(commit.user.as_str().to_owned()))]
-        {
-            let (attribute, value) = (write.name(attribute), write.value(value));
-            write.condition(format!("{attribute} = {value}"));
-        }
-        write.admits(&commit.gate.locks);
-        let own = commit.gate.locks.iter().map(|lock| &lock.key).filter(|key| key.place == commit.gate.place);
-        let over: Vec<CounterKey> = own.chain(&commit.gate.stale).cloned().collect();
-        write.forget(&over);
-        write.forget_networks(&commit.gate.forgotten);
-        let mut changes = vec![
-            (name::LAST_LOGIN.to_owned(), item::moment(commit.at)),
-            (item::known_attribute(&commit.gate.place), item::moment(commit.at)),
-        ];
-        changes.extend(
-            commit.rehashed.map(|phc| (name::PHC.to_owned(), AttributeValue::S(phc.expose_secret().to_owned()))),
-        );
-        for (attribute, value) in changes {
-            let (attribute, value) = (write.name(&attribute), write.value(value));
-            write.set(format!("{attribute} = {value}"));
-        }
+        write.demand([(name::VERSION, number(commit.version)), (name::USER, item::text(commit.user.as_str()))]);
+        write.pass(&commit.gate, commit.at);
+        write.assign([(name::LAST_LOGIN, item::moment(commit.at))]);
         write.update(&self.client, &self.tables.credentials, item::credential_key(&commit.name)).await
+    }
+
+    async fn replace_hash(
+        &self,
+        name: &LoginName,
+        user: &UserId,
+        version: u64,
+        phc: &Phc,
+    ) -> Result<Write, StoreError> {
+        let mut write = Expressions::default();
+        write.demand([(name::VERSION, number(version)), (name::USER, item::text(user.as_str()))]);
+        write.assign([(name::PHC, item::text(phc.expose_secret()))]);
+        write.update(&self.client, &self.tables.credentials, item::credential_key(name)).await
     }
 
     async fn create_ticket(&self, ticket: &Ticket) -> Result<Write, StoreError> {
@@ -473,6 +500,48 @@ impl Store for DynamoStore {
 
     async fn delete_auth_header(&self, key: &AuthHeaderKey) -> Result<Write, StoreError> {
         self.delete_existing(&self.tables.auth_headers, item::auth_header_key(key)).await
+    }
+
+    async fn change_password(&self, change: PasswordChange) -> Result<Write, StoreError> {
+        if !change.fits_its_token() {
+            return Ok(Write::Refused);
+        }
+        Ok(self.transact(self.password_writes(&change)?).await?.into())
+    }
+
+    async fn create_one_time(&self, name: &LoginName, token: &OneTime, since: Timestamp) -> Result<Write, StoreError> {
+        let mut noted = Expressions::default();
+        noted.demand([(name::USER, item::text(token.key.user.as_str()))]);
+        let (sent, since) = (noted.name(name::SENT), noted.value(item::moment(since)));
+        noted.condition(format!("(attribute_not_exists({sent}) OR {sent} <= {since})"));
+        noted.assign([(name::SENT, item::moment(token.created))]);
+        let table = &self.tables.credentials;
+        let writes =
+            vec![noted.updating(table, item::credential_key(name))?, create(table, item::one_time_item(token))?];
+        Ok(self.transact(writes).await?.into())
+    }
+
+    async fn withdraw_one_time(&self, name: &LoginName, token: &OneTime) -> Result<Write, StoreError> {
+        let table = &self.tables.credentials;
+        let mut noted = Expressions::default();
+        noted.demand([(name::USER, item::text(token.key.user.as_str())), (name::SENT, item::moment(token.created))]);
+        noted.assign_or_remove(name::SENT, None);
+        let taken_back = Expressions::default().deleting(table, item::one_time_key(&token.key))?;
+        let writes = vec![noted.updating(table, item::credential_key(name))?, taken_back];
+        Ok(self.transact(writes).await?.into())
+    }
+
+    async fn verify_email(&self, token: &OneTime, at: Timestamp) -> Result<Write, StoreError> {
+        if token.purpose != Purpose::Verify || token.email.is_none() {
+            return Ok(Write::Refused);
+        }
+        let mut verified = Expressions::default();
+        verified.demand([(name::ENABLED, AttributeValue::Bool(true))]);
+        verified.demand_same(name::EMAIL, token.email.as_ref().map(|email| item::text(email.as_str())));
+        verified.assign([(name::EMAIL_VERIFIED, AttributeValue::Bool(true)), (name::MODIFIED, item::moment(at))]);
+        let used = Expressions::default().deleting(&self.tables.credentials, item::one_time_key(&token.key))?;
+        let writes = vec![used, verified.updating(&self.tables.users, item::user_key(&token.key.user))?];
+        Ok(self.transact(writes).await?.into())
     }
 }
 

@@ -1,14 +1,15 @@
 //! Writes that happen together or not at all.
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
 
 use super::item::{Attributes, name};
 use super::{DynamoStore, PAUSE, unavailable};
 use crate::store::StoreError;
+use crate::user::UserId;
 
-const OPERATION: &str = "TransactWriteItems";
-const TRIES: u32 = 3;
+pub(super) const OPERATION: &str = "TransactWriteItems";
+pub(super) const TRIES: u32 = 3;
 
 /// How a transaction ended.
 pub(super) enum Outcome {
@@ -56,16 +57,45 @@ pub(super) fn create(table: &str, item: Attributes) -> Result<TransactWriteItem,
     Ok(TransactWriteItem::builder().put(put).build())
 }
 
-/// A check that an item exists.
-pub(super) fn exists(table: &str, key: Attributes) -> Result<TransactWriteItem, StoreError> {
+/// A check that an item exists, and is not on its way out.
+pub(super) fn open(table: &str, key: Attributes) -> Result<TransactWriteItem, StoreError> {
     let check = ConditionCheck::builder()
         .table_name(table)
         .set_key(Some(key))
-        .condition_expression("attribute_exists(#pk)")
+        .condition_expression("attribute_exists(#pk) AND attribute_not_exists(#closing)")
         .expression_attribute_names("#pk", name::PK)
+        .expression_attribute_names("#closing", name::CLOSING)
         .build()
         .map_err(|error| unavailable(OPERATION, error))?;
     Ok(TransactWriteItem::builder().condition_check(check).build())
+}
+
+/// A check that an item does not exist, or is `owner`'s.
+pub(super) fn free_for(table: &str, key: Attributes, owner: &UserId) -> Result<TransactWriteItem, StoreError> {
+    let check = ConditionCheck::builder()
+        .table_name(table)
+        .set_key(Some(key))
+        .condition_expression("attribute_not_exists(#pk) OR #user = :user")
+        .expression_attribute_names("#pk", name::PK)
+        .expression_attribute_names("#user", name::USER)
+        .expression_attribute_values(":user", AttributeValue::S(owner.as_str().to_owned()))
+        .build()
+        .map_err(|error| unavailable(OPERATION, error))?;
+    Ok(TransactWriteItem::builder().condition_check(check).build())
+}
+
+/// Deletes what is `owner`'s; what is missing is as good as deleted.
+pub(super) fn delete_of(table: &str, key: Attributes, owner: &UserId) -> Result<TransactWriteItem, StoreError> {
+    let delete = Delete::builder()
+        .table_name(table)
+        .set_key(Some(key))
+        .condition_expression("attribute_not_exists(#pk) OR #user = :user")
+        .expression_attribute_names("#pk", name::PK)
+        .expression_attribute_names("#user", name::USER)
+        .expression_attribute_values(":user", AttributeValue::S(owner.as_str().to_owned()))
+        .build()
+        .map_err(|error| unavailable(OPERATION, error))?;
+    Ok(TransactWriteItem::builder().delete(delete).build())
 }
 
 /// A change of an item, as `expression` says under `condition`.

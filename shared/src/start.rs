@@ -1,0 +1,115 @@
+//! How a function starts: settings, log, and the connections that it asks for, opened before the first request needs
+//! them.
+//!
+//! A `main` names what its function works with, and that has to fit its policy in the template: a store is
+//! [warmed](Reads) by a read that the policy allows, and who never signs or verifies asks for no keyring.
+
+use std::sync::Arc;
+
+use crate::authorize::Verifier;
+use crate::aws::Aws;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::gateway;
+use crate::keyring::Keyring;
+use crate::log;
+use crate::login::Login;
+use crate::random::{Random, SystemRandom};
+use crate::recovery::Recovery;
+use crate::renewal::Renewer;
+use crate::secret::Digest;
+use crate::store::dynamo::DynamoStore;
+use crate::store::{LoginName, Lookup};
+use crate::tenant::Tenants;
+use crate::user::UserId;
+
+/// What a function is starting with.
+pub struct Start {
+    /// The settings of the stack.
+    pub config: Config,
+    /// The connections to AWS.
+    pub aws: Aws,
+}
+
+/// Which table a function may read for certain.
+#[derive(Clone, Copy)]
+pub enum Reads {
+    /// Who somebody is.
+    Users,
+    /// By which password.
+    Credentials,
+    /// For which application.
+    Applications,
+}
+
+impl Reads {
+    /// A read of what does not exist.
+    fn of_nobody(self) -> Lookup {
+        match self {
+            Self::Users => Lookup { users: vec![UserId::nobody("warm")], ..Lookup::default() },
+            Self::Credentials => Lookup { credential: Some(LoginName::typed("*", "*")), ..Lookup::default() },
+            Self::Applications => Lookup { access_token: Some(Digest::of(b"warm")), ..Lookup::default() },
+        }
+    }
+}
+
+impl Start {
+    /// Reads the environment and starts the log. Connects to nothing yet.
+    pub fn new() -> Result<Self, gateway::Error> {
+        let config = Config::from_env()?;
+        log::start(config.log_level);
+        Ok(Self { config, aws: Aws::from_env()? })
+    }
+
+    /// The store.
+    pub async fn store(&self, reads: Reads) -> DynamoStore {
+        let store = self.aws.store(&self.config);
+        store.warm(reads.of_nobody()).await;
+        store
+    }
+
+    /// The signing keys.
+    pub async fn keyring(&self) -> Arc<Keyring> {
+        let keyring = self.aws.keyring(&self.config);
+        keyring.warm().await;
+        keyring
+    }
+
+    /// What checks users' credentials.
+    pub async fn verifier(&self) -> Verifier<DynamoStore> {
+        let (store, keyring) = tokio::join!(self.store(Reads::Users), self.keyring());
+        Verifier { store, keyring, party: self.config.party.clone(), clock: self.clock() }
+    }
+
+    /// What renews logins.
+    pub async fn renewer(&self) -> Renewer<DynamoStore> {
+        let (verifier, lifetimes) = (self.verifier().await, self.config.lifetimes);
+        Renewer { verifier, random: self.random(), lifetimes, tenants: Tenants::default() }
+    }
+
+    /// What checks passwords.
+    pub async fn login(&self) -> Result<Login<DynamoStore>, gateway::Error> {
+        let hasher = self.aws.hasher(&self.config)?;
+        let (store, ()) = tokio::join!(self.store(Reads::Credentials), hasher.warm());
+        Ok(Login::new(store, hasher, self.clock(), self.random(), &self.config))
+    }
+
+    /// What sends one-time tokens.
+    pub async fn recovery(&self) -> Recovery<DynamoStore> {
+        let (store, delivery) = (self.aws.store(&self.config), self.aws.delivery(&self.config));
+        delivery.warm().await;
+        Recovery::new(store, self.clock(), self.random(), Arc::new(delivery), &self.config)
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(SystemClock)
+    }
+
+    /// Chance.
+    #[must_use]
+    pub fn random(&self) -> Arc<dyn Random> {
+        Arc::new(SystemRandom)
+    }
+}
