@@ -1,24 +1,11 @@
 //! `POST /authheader/add`: make an auth header.
 
-use std::sync::Arc;
-
 use authheader_add::AuthHeaderAdd;
-use shared::authorize::Verifier;
-use shared::aws::Aws;
-use shared::clock::SystemClock;
-use shared::config::Config;
-use shared::random::SystemRandom;
-use shared::store::Lookup;
-use shared::user::UserId;
-use shared::{gateway, log};
+use shared::gateway;
+use shared::start::Start;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let config = Config::from_env()?;
-    log::start(config.log_level);
-    let aws = Aws::from_env()?;
-    let (store, keyring) = (aws.store(&config), aws.keyring(&config));
-    tokio::join!(store.warm(Lookup { users: vec![UserId::nobody("warm")], ..Lookup::default() }), keyring.warm());
-    let verifier = Verifier { store, keyring, party: config.party, clock: Arc::new(SystemClock) };
-    gateway::serve(AuthHeaderAdd { verifier, random: Arc::new(SystemRandom) }).await
+    let start = Start::new()?;
+    gateway::serve(AuthHeaderAdd { verifier: start.verifier().await, random: start.random() }).await
 }

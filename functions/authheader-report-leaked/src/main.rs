@@ -1,14 +1,11 @@
 //! `POST /authheader/report-leaked`: end an auth header that was found somewhere.
 
 use authheader_report_leaked::AuthHeaderReportLeaked;
-use shared::aws::Aws;
-use shared::config::Config;
-use shared::{gateway, log};
+use shared::gateway;
+use shared::start::Start;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let config = Config::from_env()?;
-    log::start(config.log_level);
-    let store = Aws::from_env()?.store(&config);
-    gateway::serve(AuthHeaderReportLeaked { store }).await
+    let start = Start::new()?;
+    gateway::serve(AuthHeaderReportLeaked { store: start.aws.store(&start.config) }).await
 }

@@ -1,23 +1,11 @@
 //! `authorizer`: judges credentials for other services' APIs.
 
-use std::sync::Arc;
-
 use authorizer::Authorizer;
-use shared::authorize::Verifier;
-use shared::aws::Aws;
-use shared::clock::SystemClock;
-use shared::config::Config;
-use shared::store::Lookup;
-use shared::user::UserId;
-use shared::{gateway, invoke, log};
+use shared::start::Start;
+use shared::{gateway, invoke};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let config = Config::from_env()?;
-    log::start(config.log_level);
-    let aws = Aws::from_env()?;
-    let (store, keyring) = (aws.store(&config), aws.keyring(&config));
-    tokio::join!(store.warm(Lookup { users: vec![UserId::nobody("warm")], ..Lookup::default() }), keyring.warm());
-    let verifier = Verifier { store, keyring, party: config.party, clock: Arc::new(SystemClock) };
-    invoke::serve(Authorizer { verifier, settings: config.authorizer }).await
+    let start = Start::new()?;
+    invoke::serve(Authorizer { verifier: start.verifier().await, settings: start.config.authorizer }).await
 }

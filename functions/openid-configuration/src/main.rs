@@ -1,18 +1,12 @@
 //! `GET /.well-known/openid-configuration`: where the issuer's keys are.
 
-use std::sync::Arc;
-
 use openid_configuration::OpenidConfiguration;
-use shared::aws::Aws;
-use shared::clock::SystemClock;
-use shared::config::Config;
-use shared::{gateway, log};
+use shared::gateway;
+use shared::start::Start;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let config = Config::from_env()?;
-    log::start(config.log_level);
-    let keyring = Aws::from_env()?.keyring(&config);
-    keyring.warm().await;
-    gateway::serve(OpenidConfiguration { keyring, party: config.party, clock: Arc::new(SystemClock) }).await
+    let start = Start::new()?;
+    let (keyring, clock) = (start.keyring().await, start.clock());
+    gateway::serve(OpenidConfiguration { keyring, party: start.config.party, clock }).await
 }

@@ -17,8 +17,8 @@ use shared::error::Problem;
 use shared::gateway::{Endpoint, Fields, Request, Response, Spelling};
 use shared::jwt::{self, Bearer};
 use shared::random::Random;
-use shared::source::Source;
 use shared::store::{Lookup, Store, Write};
+use shared::tenant::{Settings, Tenants};
 use shared::ticket::{Limits, Origin, Ticket};
 use shared::user::{User, UserId};
 
@@ -28,8 +28,10 @@ pub struct ProfileAuthenticate<S> {
     pub verifier: Verifier<S>,
     /// Makes the ticket.
     pub random: Arc<dyn Random>,
-    /// How long a JWT lives, and at most.
+    /// How long the stack lets live what it issues.
     pub lifetimes: Lifetimes,
+    /// The rules of tenants.
+    pub tenants: Tenants,
 }
 
 impl<S: Store> Endpoint for ProfileAuthenticate<S> {
@@ -38,7 +40,7 @@ impl<S: Store> Endpoint for ProfileAuthenticate<S> {
     }
 
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
-        let duration = self.duration(request.json(Spelling::Exact, true)?)?;
+        let asked = duration(request.json(Spelling::Exact, true)?)?;
         let id = UserId::parse(request.path_parameter("id")?);
         // Looked at even where an access token decides, so that a doubled one is refused.
         request.credential("authorization")?;
@@ -51,21 +53,27 @@ impl<S: Store> Endpoint for ProfileAuthenticate<S> {
             return Err(Problem::DisabledProfile(profile.id));
         }
         let now = self.verifier.clock.now();
-        let jwt = self.mint(&profile, request.source().clone(), now, duration).await?;
+        let settings = self.settings(&profile, now).await?;
+        let lifetimes = settings.lifetimes.within(&self.lifetimes);
+        let duration = asked.unwrap_or(lifetimes.profile_jwt).min(lifetimes.profile_jwt_max);
+        let limits = Limits { idle: None, absolute: duration };
+        let (ticket, _) =
+            Ticket::issue(&profile, Origin::Profile, limits, request.source().clone(), now, &*self.random);
+        let jwt = self.mint(Bearer::first(&profile, &ticket).under(&settings), now).await?;
         Ok(Response::json(200, &JwtAnswer { jwt }))
     }
 }
 
 impl<S: Store> ProfileAuthenticate<S> {
-    fn duration(&self, mut fields: Fields) -> Result<Duration, Problem> {
-        const RULE: &str = "must be null or a whole number of seconds from 1 to 86400";
-        let asked = fields.optional_integer("duration", RULE)?;
-        fields.finish()?;
-        let max = self.lifetimes.profile_jwt_max;
-        let Some(asked) = asked else { return Ok(self.lifetimes.profile_jwt.min(max)) };
-        let seconds = u64::try_from(asked).ok().filter(|seconds| (1..=86_400).contains(seconds));
-        let seconds = seconds.ok_or_else(|| Problem::invalid("duration", RULE))?;
-        Ok(Duration::from_secs(seconds).min(max))
+    /// The rules of a profile's tenant, of which nobody knows before the profile was found: one more read, once a minute.
+    async fn settings(&self, profile: &User, now: Timestamp) -> Result<Arc<Settings>, Problem> {
+        let tenant = self.tenants.wanted(profile.tenant.as_str(), now);
+        let found = match tenant.lookup() {
+            None => None,
+            wanted => self.verifier.store.lookup(Lookup { tenant: wanted, ..Lookup::default() }).await?.tenant,
+        };
+        // A tenant that is gone takes its users with it, sooner or later.
+        self.tenants.resolve(tenant, found, now).ok_or(Problem::NoSuchProfile)
     }
 
     /// The profile, for the application with the access token `text`. One of a tenant that the token does not know
@@ -113,22 +121,23 @@ impl<S: Store> ProfileAuthenticate<S> {
         }
     }
 
-    async fn mint(
-        &self,
-        profile: &User,
-        source: Source,
-        now: Timestamp,
-        duration: Duration,
-    ) -> Result<String, Problem> {
+    async fn mint(&self, bearer: Bearer<'_>, now: Timestamp) -> Result<String, Problem> {
         let verifier = &self.verifier;
-        let limits = Limits { idle: None, absolute: duration };
-        let (ticket, _) = Ticket::issue(profile, Origin::Profile, limits, source, now, &*self.random);
-        let (keyring, party) = (&verifier.keyring, &verifier.party);
-        let minted =
-            jwt::mint(keyring, party, Bearer::first(profile, &ticket), now, ticket.expires, &*self.random).await?;
-        match verifier.store.create_ticket(&ticket).await? {
+        let (keyring, party, ticket) = (&verifier.keyring, &verifier.party, bearer.ticket);
+        let minted = jwt::mint(keyring, party, bearer, now, ticket.expires, &*self.random).await?;
+        match verifier.store.create_ticket(ticket).await? {
             Write::Done => Ok(minted.jwt.expose_secret().to_owned()),
             Write::Refused => Err(Problem::Internal("a fresh ticket existed already")),
         }
     }
+}
+
+/// What was asked for, if anything was.
+fn duration(mut fields: Fields) -> Result<Option<Duration>, Problem> {
+    const RULE: &str = "must be null or a whole number of seconds from 1 to 86400";
+    let asked = fields.optional_integer("duration", RULE)?;
+    fields.finish()?;
+    let Some(asked) = asked else { return Ok(None) };
+    let seconds = u64::try_from(asked).ok().filter(|seconds| (1..=86_400).contains(seconds));
+    seconds.map(|seconds| Some(Duration::from_secs(seconds))).ok_or_else(|| Problem::invalid("duration", RULE))
 }

@@ -1,25 +1,13 @@
 //! `POST /v1/profile/{id}/authenticate`: a JWT of a chosen duration for a profile.
 
-use std::sync::Arc;
-
 use profile_authenticate::ProfileAuthenticate;
-use shared::authorize::Verifier;
-use shared::aws::Aws;
-use shared::clock::SystemClock;
-use shared::config::Config;
-use shared::random::SystemRandom;
-use shared::store::Lookup;
-use shared::user::UserId;
-use shared::{gateway, log};
+use shared::gateway;
+use shared::start::Start;
+use shared::tenant::Tenants;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let config = Config::from_env()?;
-    log::start(config.log_level);
-    let aws = Aws::from_env()?;
-    let (store, keyring) = (aws.store(&config), aws.keyring(&config));
-    tokio::join!(store.warm(Lookup { users: vec![UserId::nobody("warm")], ..Lookup::default() }), keyring.warm());
-    let verifier = Verifier { store, keyring, party: config.party, clock: Arc::new(SystemClock) };
-    let lifetimes = config.lifetimes;
-    gateway::serve(ProfileAuthenticate { verifier, random: Arc::new(SystemRandom), lifetimes }).await
+    let start = Start::new()?;
+    let (verifier, random, lifetimes) = (start.verifier().await, start.random(), start.config.lifetimes);
+    gateway::serve(ProfileAuthenticate { verifier, random, lifetimes, tenants: Tenants::default() }).await
 }

@@ -1,23 +1,10 @@
 //! `GET /test/secure`: try a credential.
 
-use std::sync::Arc;
-
-use shared::authorize::Verifier;
-use shared::aws::Aws;
-use shared::clock::SystemClock;
-use shared::config::Config;
-use shared::store::Lookup;
-use shared::user::UserId;
-use shared::{gateway, log};
+use shared::gateway;
+use shared::start::Start;
 use test_secure::TestSecure;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let config = Config::from_env()?;
-    log::start(config.log_level);
-    let aws = Aws::from_env()?;
-    let (store, keyring) = (aws.store(&config), aws.keyring(&config));
-    tokio::join!(store.warm(Lookup { users: vec![UserId::nobody("warm")], ..Lookup::default() }), keyring.warm());
-    let verifier = Verifier { store, keyring, party: config.party, clock: Arc::new(SystemClock) };
-    gateway::serve(TestSecure { verifier }).await
+    gateway::serve(TestSecure { verifier: Start::new()?.verifier().await }).await
 }

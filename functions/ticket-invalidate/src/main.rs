@@ -1,20 +1,11 @@
 //! `POST /api/1/authentication/ticket/{id}/invalidate`: end a ticket.
 
-use std::sync::Arc;
-
-use shared::aws::Aws;
-use shared::clock::SystemClock;
-use shared::config::Config;
-use shared::secret::Digest;
-use shared::store::Lookup;
-use shared::{gateway, log};
+use shared::gateway;
+use shared::start::{Reads, Start};
 use ticket_invalidate::TicketInvalidate;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let config = Config::from_env()?;
-    log::start(config.log_level);
-    let store = Aws::from_env()?.store(&config);
-    store.warm(Lookup { access_token: Some(Digest::of(b"warm")), ..Lookup::default() }).await;
-    gateway::serve(TicketInvalidate { store, clock: Arc::new(SystemClock) }).await
+    let start = Start::new()?;
+    gateway::serve(TicketInvalidate { store: start.store(Reads::Applications).await, clock: start.clock() }).await
 }

@@ -5,50 +5,26 @@
 
 use std::sync::Arc;
 
-use shared::api::{self, LoginAnswer, Route};
-use shared::clock::Clock;
-use shared::config::Config;
+use shared::api::{self, LoginAnswer, PasswordEnd, Route};
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Request, Response, Spelling};
 use shared::jwt::{self, Bearer, Party};
-use shared::keyring::{Keyring, KeyringError};
-use shared::lockout::Rules;
-use shared::login::{Login, Opening};
-use shared::password::PasswordError;
-use shared::random::Random;
-use shared::store::{LoginName, Lookup, Store};
+use shared::keyring::Keyring;
+use shared::login::{Login, MAX_NAME_BYTES, Opening};
+use shared::store::Store;
 use shared::tenant::TenantName;
-use shared::ticket::{Limits, Origin};
-
-const MAX_NAME_BYTES: usize = 640;
+use shared::ticket::Origin;
 
 /// The endpoint.
 pub struct UserLogin<S> {
-    login: Login<S>,
-    keyring: Arc<Keyring>,
-    party: Party,
-    default_tenant: TenantName,
-    limits: Limits,
-}
-
-impl<S: Store> UserLogin<S> {
-    /// Wires the endpoint.
-    pub fn new(
-        store: S,
-        keyring: Arc<Keyring>,
-        clock: Arc<dyn Clock>,
-        random: Arc<dyn Random>,
-        config: &Config,
-    ) -> Result<Self, PasswordError> {
-        let hasher = Arc::new(config.hasher()?);
-        Ok(Self {
-            login: Login { store, hasher, clock, random, rules: Rules::DEFAULT },
-            keyring,
-            party: config.party.clone(),
-            default_tenant: config.default_tenant.clone(),
-            limits: Limits { idle: None, absolute: config.lifetimes.login_jwt.min(config.lifetimes.login_max) },
-        })
-    }
+    /// Checks passwords.
+    pub login: Login<S>,
+    /// Signs the JWT.
+    pub keyring: Arc<Keyring>,
+    /// Who signs, and for whom.
+    pub party: Party,
+    /// The tenant of user names that don't name one.
+    pub default_tenant: TenantName,
 }
 
 impl<S: Store> Endpoint for UserLogin<S> {
@@ -63,22 +39,19 @@ impl<S: Store> Endpoint for UserLogin<S> {
         fields.finish()?;
 
         let (tenant, username) = username.split_once('/').unwrap_or((self.default_tenant.as_str(), &username));
-        let name = LoginName::typed(tenant, username);
-        let wanted = Lookup { credential: Some(name.clone()), ..Lookup::default() };
-        let found = self.login.store.lookup(wanted).await?.credential;
+        let question = self.login.question(tenant, username);
+        let mut found = self.login.store.lookup(question.lookup()).await?;
+        let named = self.login.named(question, &mut found).await?;
         // The keys are asked first, so that an outage of theirs is told before a ticket is made.
-        self.keyring.current().await?.signing_key(self.login.clock.now()).ok_or(KeyringError::NoneSigns)?;
-        let opening = Opening { origin: Origin::Login, limits: self.limits, source: request.source().clone() };
-        let done = self.login.with_password(name, found, password, opening).await;
-        let done = done.map_err(|problem| match problem {
-            // This family has one answer for every refusal but an expired password.
-            Problem::DisabledProfile(_) => Problem::BadCredentials,
-            other => other,
-        })?;
+        let keys = self.keyring.current().await?;
+        jwt::signing_key(&keys, &named.settings.algorithms, self.login.clock.now())?;
+        let opening = Opening { origin: Origin::Login, source: request.source().clone() };
+        let done = self.login.with_password(named, password, opening).await.map_err(Problem::without_disabled)?;
         let (now, expires) = (done.ticket.created, done.ticket.expires);
         let random = &*self.login.random;
-        let bearer = Bearer::first(&done.user, &done.ticket);
+        let bearer = Bearer::first(&done.user, &done.ticket).under(&done.settings);
         let minted = jwt::mint(&self.keyring, &self.party, bearer, now, expires, random).await?;
-        Ok(Response::json(200, &LoginAnswer::new(&done.user, &minted.jwt, done.ticket.password_expires)))
+        let password = PasswordEnd::of(done.ticket.password_expires, &done.settings.password, now);
+        Ok(Response::json(200, &LoginAnswer::new(&done.user, &minted.jwt, password)))
     }
 }

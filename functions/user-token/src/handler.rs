@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::api::{self, LoginAnswer, Route};
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Parameters, Request, Response};
-use shared::renewal::Renewer;
+use shared::renewal::{Lifetime, Renewer};
 use shared::store::Store;
 
 const MINUTES: &str = "m";
@@ -24,8 +24,8 @@ impl<S: Store> Endpoint for UserToken<S> {
 
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
         let lifetime = lifetime(&request.query(&[MINUTES, DAYS])?)?;
-        let renewed = self.renewer.renew(&request, lifetime).await?;
-        Ok(Response::json(200, &LoginAnswer::new(&renewed.user, &renewed.minted.jwt, renewed.password_expires)))
+        let renewed = self.renewer.renew(&request, Lifetime::Chosen(lifetime)).await?;
+        Ok(Response::json(200, &LoginAnswer::new(&renewed.user, &renewed.minted.jwt, renewed.password)))
     }
 }
 
