@@ -2,15 +2,23 @@
 //!
 //! Nothing here implements `Debug`: an argument may be an access token.
 
+mod export;
+mod tenants;
+mod users;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use shared::access_token::TenantPermission;
 use shared::clock::Timestamp;
 use shared::keyring::Algorithm;
+use shared::password::pepper::KeyId;
 use shared::tenant::TenantName;
-use shared::user::{Email, UserId, UserName};
 
+pub use self::export::Export;
+pub use self::tenants::{DeleteTenant, SetTenant, TenantCommand};
+pub use self::users::{DeleteUser, ExpirePassword, ListUsers, NewUser, SetPassword, UpdateUser, UserCommand, Which};
 use crate::text::{self, Secret};
 
 const ABOUT: &str = "Operates an Ostiary stack: its tenants, users, applications' access tokens and signing keys.
@@ -29,20 +37,10 @@ const EXAMPLES: &str = "Examples:
   ostiary --stack my-auth tenant create acme
   ostiary --stack my-auth user create --tenant acme --username jane --role tenant-admin
   ostiary --local user show --tenant demo --username demo --output json
+  ostiary --stack my-auth import users.csv --tenant acme --dry-run
 
-Exit codes: 0 done; 1 refused (exists already, not found); 2 wrong input or settings; 3 an outage: try again.";
-
-const TENANT_CREATE: &str = "Examples:
-  ostiary --stack my-auth tenant create acme";
-
-const USER_CREATE: &str = "Examples:
-  ostiary --stack my-auth user create --tenant acme --username jane --email jane@example.com
-  pass show jane | head -n 1 | ostiary --stack my-auth user create --username jane --password-stdin
-  ostiary --local user create --username robot --no-password --attribute team=night";
-
-const USER_SHOW: &str = "Examples:
-  ostiary --stack my-auth user show --tenant acme --username jane
-  ostiary --stack my-auth user show --id 6f1c1bb8-2c4e-4b6e-9d0c-5f7c7a6f7d10 --output json";
+Exit codes: 0 done; 1 refused (exists already, not found); 2 wrong input or settings; 3 an outage: try again; \
+130 interrupted: ended at once, with no audit event.";
 
 const ACCESS_TOKEN_CREATE: &str = "Examples:
   ostiary --stack my-auth access-token create --application shop \\
@@ -73,6 +71,63 @@ const KEYS_RETIRE: &str = "Examples:
 
 Every JWT that the key signed is refused from then on: by Ostiary within five minutes (an hour where Secrets Manager \
 can't be reached), by others that follow the JWKS's header within ten.";
+
+const PEPPER_INIT: &str = "Examples:
+  ostiary --stack my-auth pepper init
+
+Deploy the stack with the parameter Pepper=verify-only before, and with Pepper=required after it.";
+
+const PEPPER_ROTATE: &str = "Examples:
+  ostiary --stack my-auth pepper rotate
+
+Hashes of the old pepper are made anew as their users log in. The old one stays, since those who don't log in need it.";
+
+const PEPPER_DROP: &str = "Examples:
+  ostiary --stack my-auth pepper show
+  ostiary --stack my-auth pepper drop mzq3k7ya
+
+Nobody can check a password any more whose hash was made with it: its user needs a new one.";
+
+const IMPORT: &str = "Examples:
+  ostiary --stack my-auth import users.csv --tenant acme --dry-run
+  ostiary --stack my-auth import users.jsonl --tenant acme --errors refused.jsonl --checkpoint users.checkpoint
+  ostiary --stack my-auth import realm.json --format keycloak --tenant acme
+  ostiary --stack my-auth import hashes.ndjson --format auth0 --tenant acme
+  ostiary --stack my-auth import users.json --format firebase --firebase-hash-config hash-config.txt --tenant acme
+  gunzip --stdout users.jsonl.gz | ostiary --stack my-auth import - --format jsonl --tenant acme
+  ostiary --stack other-auth import all.jsonl.age --identity backup.key --with-credentials
+
+Formats:
+  jsonl     one JSON object to a line: username (the only one that must be there), id, tenant, email, emailVerified,
+            firstName, lastName, enabled, roles, attributes, created, modified, passwordHash, passwordSalt,
+            passwordChanged, passwordExpires, passwordHistory
+  csv       the same names as columns; roles separated by ;, attributes as columns attribute.NAME
+  keycloak  a realm with its users, as `kc.sh export` writes it
+  auth0     an export of password hashes or of users (lines of JSON, CSV), or a file for Auth0's own bulk import
+  firebase  what `firebase auth:export users.json` writes
+
+passwordHash is taken as other systems write it: PHC strings (Argon2, scrypt, PBKDF2), bcrypt, Django's \
+pbkdf2_sha256$…, LDAP's {SSHA}…, and salted SHA-256 done 1,001 times (hash|salt). Everybody signs in with the old \
+password, which is hashed anew at the first time.
+
+Accounts that exist already (the same id and name, or the same name where the row has no id) are left as they are, so \
+an import can be repeated. With --checkpoint it goes on where it ended.
+
+\
+A file is as powerful as you are: it makes administrators (role tenant-admin), which the summary counts, and with \
+--with-credentials it makes access tokens. Look who made it.
+
+\
+Exit codes: 1, rows were not imported, which are listed by line number, or an export is not complete; all else was. \
+2, wrong input, a file that can't be read to its end too. 3, an outage or Ctrl-C. 130, Ctrl-C twice, with neither \
+summary nor audit event. After each of them what was imported stays, and the same command goes on.";
+
+const COMPLETIONS: &str = "Examples:
+  ostiary completions bash > ~/.local/share/bash-completion/completions/ostiary
+  ostiary completions zsh > ~/.zfunc/_ostiary
+  ostiary completions fish > ~/.config/fish/completions/ostiary.fish
+
+Needs no stack.";
 
 /// What was asked.
 #[derive(Parser)]
@@ -139,83 +194,94 @@ pub enum Command {
     /// Keys that sign JWTs
     #[command(subcommand)]
     Keys(KeysCommand),
-}
-
-#[derive(Subcommand)]
-pub enum TenantCommand {
-    /// Make a tenant
-    #[command(after_help = TENANT_CREATE)]
-    Create {
-        /// Its name: letters, digits, '.', '_' and '-'; upper and lower case differ
-        #[arg(value_name = "NAME", value_parser = text::tenant)]
-        name: TenantName,
+    /// The pepper: keys that go into password hashes
+    #[command(subcommand)]
+    Pepper(PepperCommand),
+    /// Move users in from a file, with the hashes of their passwords
+    #[command(after_help = IMPORT)]
+    Import(Box<Import>),
+    /// Take everything out into one encrypted file: tenants, users with the hashes of their passwords, credentials
+    #[command(after_help = export::HELP)]
+    Export(Box<Export>),
+    /// Print the completions of a shell
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// For which
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: Shell,
     },
-    /// List all tenants
-    List,
-}
-
-#[derive(Subcommand)]
-pub enum UserCommand {
-    /// Make a user; asks for the password, twice
-    #[command(after_help = USER_CREATE)]
-    Create(Box<NewUser>),
-    /// Show everything about a user but secrets
-    #[command(after_help = USER_SHOW)]
-    Show(Which),
-    /// Disable a user: ends its tickets, logins and auth headers for good
-    Disable(Which),
-    /// Enable a user again; what disabling ended does not come back
-    Enable(Which),
-    /// Forget the wrong passwords that were tried, so that the next right one need not wait
-    Unlock(Which),
 }
 
 #[derive(Args)]
-pub struct NewUser {
-    /// Tenant that owns the user [default: the stack's default tenant]
+pub struct Import {
+    /// The file; - reads standard input
+    #[arg(value_name = "FILE|-")]
+    pub file: PathBuf,
+    /// The age key of an encrypted file, such as `ostiary export` writes: the file that age-keygen made
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+    /// What the file is [default: by its name, for .jsonl, .ndjson and .csv, each also with .age behind it]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<ImportFormat>,
+    /// Tenant of users whose row names none; rows that name another one are refused [default: the stack's default
+    /// tenant, and whatever tenants the rows name]
     #[arg(long, value_name = "TENANT", value_parser = text::tenant)]
     pub tenant: Option<TenantName>,
-    /// User name, unique in the tenant in whatever spelling
-    #[arg(long, value_name = "NAME", value_parser = text::user_name)]
-    pub username: UserName,
-    /// E-mail address, unique in the tenant
-    #[arg(long, value_name = "ADDRESS", value_parser = text::email)]
-    pub email: Option<Email>,
-    /// First name
-    #[arg(long, value_name = "NAME", value_parser = text::person_name)]
-    pub first_name: Option<String>,
-    /// Last name
-    #[arg(long, value_name = "NAME", value_parser = text::person_name)]
-    pub last_name: Option<String>,
-    /// A role; may be given several times. tenant-admin administers the tenant
-    #[arg(long = "role", value_name = "ROLE", value_parser = text::role)]
-    pub roles: Vec<String>,
-    /// An attribute; may be given several times
-    #[arg(long = "attribute", value_name = "NAME=VALUE", value_parser = text::attribute)]
-    pub attributes: Vec<(String, String)>,
-    /// Id, for a user who comes from elsewhere [default: a new UUID]
-    #[arg(long, value_name = "ID", value_parser = text::user_id)]
-    pub id: Option<UserId>,
-    /// Read the password from standard input: one line
-    #[arg(long, conflicts_with = "no_password")]
-    pub password_stdin: bool,
-    /// Make an account without a password, which can't log in with one
+    /// Read and check everything, and write nothing. Doesn't look which users exist already
     #[arg(long)]
-    pub no_password: bool,
+    pub dry_run: bool,
+    /// What to do about users that exist already: count them, or list them as well and end with exit code 1
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "skip")]
+    pub on_existing: OnExisting,
+    /// A new file for the rows that are not imported, as lines of JSON: line, username, field and rule. One of an earlier
+    /// import is begun anew, or goes on where a checkpoint does
+    #[arg(long, value_name = "FILE")]
+    pub errors: Option<PathBuf>,
+    /// A file that notes how far the import came, so that the same command goes on from there
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+    /// The password hash parameters of a Firebase project, as its console shows them or as JSON
+    #[arg(long, value_name = "FILE")]
+    pub firebase_hash_config: Option<PathBuf>,
+    /// Take the auth headers and access tokens of an export, too: each of them opens here what it opened there
+    #[arg(long)]
+    pub with_credentials: bool,
+    /// Take user names that mix alphabets whose letters look alike, such as Latin and Cyrillic
+    #[arg(long)]
+    pub allow_mixed_alphabets: bool,
+    /// How many calls to make at a time
+    #[arg(long, value_name = "COUNT", default_value = "8", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub parallel: u8,
 }
 
-/// Names a user.
-#[derive(Args)]
-pub struct Which {
-    /// The user's tenant [default: the stack's default tenant]
-    #[arg(long, value_name = "TENANT", value_parser = text::tenant)]
-    pub tenant: Option<TenantName>,
-    /// The user's name
-    #[arg(long, value_name = "NAME", value_parser = text::user_name, required_unless_present = "id")]
-    pub username: Option<UserName>,
-    /// The user's id, instead of tenant and name
-    #[arg(long, value_name = "ID", value_parser = text::user_id, conflicts_with_all = ["tenant", "username"])]
-    pub id: Option<UserId>,
+/// What kind of file users come in.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ImportFormat {
+    Jsonl,
+    Csv,
+    Keycloak,
+    Auth0,
+    Firebase,
+}
+
+impl ImportFormat {
+    /// As it is spelled on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+            Self::Keycloak => "keycloak",
+            Self::Auth0 => "auth0",
+            Self::Firebase => "firebase",
+        }
+    }
+}
+
+/// What to do about users that exist already.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnExisting {
+    Skip,
+    Report,
 }
 
 #[derive(Subcommand)]
@@ -284,6 +350,28 @@ pub enum KeysCommand {
     Show,
 }
 
+#[derive(Subcommand)]
+pub enum PepperCommand {
+    /// Make the stack's first pepper. Never replaces one
+    #[command(after_help = PEPPER_INIT)]
+    Init,
+    /// Make a new pepper for the hashes from now on, and keep the old ones for theirs
+    #[command(after_help = PEPPER_ROTATE)]
+    Rotate,
+    /// Show the peppers' ids, and which of them goes into new hashes; never the peppers
+    Show,
+    /// Drop a pepper: who has not logged in since it was the current one loses the password
+    #[command(after_help = PEPPER_DROP)]
+    Drop {
+        /// Its id from the list; never the current one
+        #[arg(value_name = "KEYID", value_parser = text::pepper)]
+        keyid: KeyId,
+        /// Don't ask whether it is meant
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -323,8 +411,15 @@ mod tests {
             "keys retire",
             "keys retire --yes",
             "keys retire a/b",
+            "pepper drop",
+            "pepper drop --yes",
+            "pepper drop a/b",
+            "pepper drop 123456789",
             "tenant create",
             "tenant create a/b",
+            "import",
+            "import users.xml --format xml",
+            "import users.csv --parallel 0",
         ] {
             assert!(parse(line).is_err_and(|error| error.exit_code() == 2), "{line}");
         }

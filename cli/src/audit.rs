@@ -19,7 +19,7 @@ use tracing::{Level, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::arguments::{AccessTokenCommand, Command, KeysCommand, TenantCommand, UserCommand};
+use crate::arguments::{AccessTokenCommand, Command, KeysCommand, PepperCommand, TenantCommand, UserCommand};
 use crate::connection::{Connection, FunctionLogs};
 use crate::failure::Failure;
 use crate::output::Answer;
@@ -31,19 +31,40 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 pub const fn name(command: &Command) -> Option<&'static str> {
     match command {
         Command::Tenant(TenantCommand::Create { .. }) => Some("operator-tenant-create"),
+        Command::Tenant(TenantCommand::Set(_)) => Some("operator-tenant-set"),
+        Command::Tenant(TenantCommand::Delete(_)) => Some("operator-tenant-delete"),
         Command::User(UserCommand::Create(_)) => Some("operator-user-create"),
+        Command::User(UserCommand::Update(_)) => Some("operator-user-update"),
+        Command::User(UserCommand::SetPassword(_)) => Some("operator-user-set-password"),
+        Command::User(UserCommand::ExpirePassword(_)) => Some("operator-user-expire-password"),
+        Command::User(UserCommand::Delete(_)) => Some("operator-user-delete"),
         Command::User(UserCommand::Disable(_)) => Some("operator-user-disable"),
         Command::User(UserCommand::Enable(_)) => Some("operator-user-enable"),
         Command::User(UserCommand::Unlock(_)) => Some("operator-user-unlock"),
+        Command::User(UserCommand::SendVerification(_)) => Some("operator-user-send-verification"),
         Command::AccessToken(AccessTokenCommand::Create(_)) => Some("operator-access-token-create"),
         Command::AccessToken(AccessTokenCommand::Delete { .. }) => Some("operator-access-token-delete"),
         Command::Keys(KeysCommand::Init { .. }) => Some("operator-keys-init"),
         Command::Keys(KeysCommand::Rotate { .. }) => Some("operator-keys-rotate"),
         Command::Keys(KeysCommand::Retire { .. }) => Some("operator-keys-retire"),
-        Command::Tenant(TenantCommand::List)
-        | Command::User(UserCommand::Show(_))
+        Command::Import(import) => {
+            if import.dry_run {
+                None
+            } else {
+                Some("operator-import")
+            }
+        }
+        // Nothing changes, but the hashes of all passwords leave the stack.
+        Command::Export(_) => Some("operator-export"),
+        Command::Pepper(PepperCommand::Init) => Some("operator-pepper-init"),
+        Command::Pepper(PepperCommand::Rotate) => Some("operator-pepper-rotate"),
+        Command::Pepper(PepperCommand::Drop { .. }) => Some("operator-pepper-drop"),
+        Command::Tenant(TenantCommand::List | TenantCommand::Show { .. })
+        | Command::User(UserCommand::List(_) | UserCommand::Show(_))
+        | Command::Completions { .. }
         | Command::AccessToken(AccessTokenCommand::List)
-        | Command::Keys(KeysCommand::Show) => None,
+        | Command::Keys(KeysCommand::Show)
+        | Command::Pepper(PepperCommand::Show) => None,
     }
 }
 
@@ -154,17 +175,35 @@ mod tests {
     fn each_command_that_changes_something_goes_by_its_own_name() {
         let changing = [
             "tenant create a",
+            "tenant set a --login-jwt 60",
+            "tenant delete a",
             "user create --username a",
+            "user update --id a --no-email",
+            "user set-password --id a",
+            "user expire-password --id a",
+            "user delete --id a",
             "user disable --id a",
             "user enable --id a",
             "user unlock --id a",
+            "user send-verification --id a",
             "access-token create --application a --master",
             "access-token delete a",
             "keys init",
             "keys rotate",
             "keys retire a",
+            "pepper init",
+            "pepper rotate",
+            "pepper drop a",
         ];
-        let reading = ["tenant list", "user show --id a", "access-token list", "keys show"];
+        let reading = [
+            "tenant list",
+            "tenant show a",
+            "user list",
+            "user show --id a",
+            "access-token list",
+            "keys show",
+            "pepper show",
+        ];
         let name = |line: &str| {
             let arguments = Arguments::try_parse_from(["ostiary"].into_iter().chain(line.split(' ')));
             name(&arguments.unwrap_or_else(|error| panic!("{line}: {error}")).command)
@@ -173,6 +212,9 @@ mod tests {
             let path: Vec<&str> = line.split(' ').take(2).collect();
             assert_eq!(name(line), Some(format!("operator-{}", path.join("-")).as_str()));
         }
+        assert_eq!(name("import users.csv"), Some("operator-import"));
+        assert_eq!(name("export --to - --plaintext"), Some("operator-export"));
+        assert_eq!(name("import users.csv --dry-run"), None);
         assert!(reading.iter().all(|line| name(line).is_none()));
         let tool = Arguments::command();
         let all: usize = tool.get_subcommands().map(|group| group.get_subcommands().count()).sum();

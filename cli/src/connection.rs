@@ -13,6 +13,10 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
+use shared::aws::{EventBridge, SecretsManager};
+use shared::clock::SystemClock;
+use shared::password::pepper::Pepper;
+use shared::password::{Hasher, PasswordError};
 use shared::random::SystemRandom;
 use shared::store::dynamo::DynamoStore;
 use shared::tenant::TenantName;
@@ -20,7 +24,7 @@ use shared::tenant::TenantName;
 use crate::arguments::{Form, Global};
 use crate::audit;
 use crate::failure::Failure;
-use crate::settings::Settings;
+use crate::settings::{EVENT_BUS, Settings};
 use crate::stack;
 use crate::variables::{self, Variables};
 
@@ -54,6 +58,7 @@ struct Endpoints {
     secrets_manager: Option<String>,
     cloudformation: Option<String>,
     cloudwatch_logs: Option<String>,
+    eventbridge: Option<String>,
 }
 
 impl Connection {
@@ -83,13 +88,33 @@ impl Connection {
         DynamoStore::new(client, self.settings.tables.clone(), Arc::new(SystemRandom))
     }
 
-    /// The service that has the stack's secret.
+    /// What hashes passwords as the stack does; its pepper is not read yet.
+    pub fn hasher(&self) -> Result<Arc<Hasher>, PasswordError> {
+        let pepper = self.settings.pepper.as_ref().map(|pepper| {
+            let secret = SecretsManager { client: self.secrets(), id: pepper.secret.clone() };
+            Pepper::new(pepper.usage, secret, Arc::new(SystemClock))
+        });
+        Ok(Arc::new(Hasher::new(self.settings.cost)?.with_pepper(pepper)))
+    }
+
+    /// The service that has the stack's secrets.
     pub fn secrets(&self) -> aws_sdk_secretsmanager::Client {
         let mut builder = aws_sdk_secretsmanager::config::Builder::from(&self.sdk);
         if let Some(url) = &self.endpoints.secrets_manager {
             builder = builder.endpoint_url(url);
         }
         aws_sdk_secretsmanager::Client::from_conf(builder.build())
+    }
+
+    /// What takes messages to people.
+    pub fn delivery(&self) -> Result<EventBridge, Failure> {
+        let bus = self.settings.event_bus.clone();
+        let bus = bus.ok_or_else(|| Failure::Setup(format!("{EVENT_BUS} is not set: nothing takes messages")))?;
+        let mut builder = aws_sdk_eventbridge::config::Builder::from(&self.sdk);
+        if let Some(url) = &self.endpoints.eventbridge {
+            builder = builder.endpoint_url(url);
+        }
+        Ok(EventBridge { client: aws_sdk_eventbridge::Client::from_conf(builder.build()), bus })
     }
 
     /// The service that has the functions' log group.
@@ -139,6 +164,7 @@ impl Endpoints {
             secrets_manager: one("SECRETS_MANAGER"),
             cloudformation: one("CLOUDFORMATION"),
             cloudwatch_logs: one("CLOUDWATCH_LOGS"),
+            eventbridge: one("EVENTBRIDGE"),
         }
     }
 }
@@ -169,6 +195,7 @@ fn file_variables(global: &Global) -> Result<Option<Variables>, Failure> {
         "AWS_SECRET_ACCESS_KEY",
         "AWS_ENDPOINT_URL_DYNAMODB",
         "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+        "AWS_ENDPOINT_URL_EVENTBRIDGE",
     ];
     match needed.iter().find(|name| !variables.contains_key(**name)) {
         Some(name) => Err(Failure::invalid("local", format!("finds no {name} in {}", path.display()))),

@@ -23,14 +23,17 @@ use crate::output::{Answer, Body, date, date_or};
 pub use self::retire::retire;
 pub use self::rotate::rotate;
 
-/// A version of the secret.
-struct Version {
-    id: String,
-    text: Zeroizing<String>,
+/// A version of a secret: the keyset's, or the pepper's.
+pub struct Version {
+    /// What Secrets Manager calls it.
+    pub id: String,
+    /// Its value.
+    pub text: Zeroizing<String>,
 }
 
 impl Version {
-    fn new(text: Zeroizing<String>) -> Self {
+    /// A version that is not stored yet.
+    pub fn new(text: Zeroizing<String>) -> Self {
         Self { id: new_id(), text }
     }
 }
@@ -78,11 +81,11 @@ pub async fn show(connection: &Connection) -> Result<Answer, Failure> {
     }
 }
 
-fn refused(message: &str) -> Failure {
+pub fn refused(message: &str) -> Failure {
     Failure::Refused { field: None, message: message.to_owned() }
 }
 
-fn no_secret(name: &str) -> Failure {
+pub fn no_secret(name: &str) -> Failure {
     refused(&format!("there is no secret {name}, or it has no value: is the stack deployed, in this region?"))
 }
 
@@ -100,7 +103,7 @@ fn refuse_unless_empty(text: &str) -> Result<(), Failure> {
 }
 
 /// The current version; `None` when there is no secret, or none with a value.
-async fn read(client: &Client, secret: &str) -> Result<Option<Version>, Failure> {
+pub async fn read(client: &Client, secret: &str) -> Result<Option<Version>, Failure> {
     // The stage is always named: a service that is asked for "the" value may answer another one.
     let answer = match client.get_secret_value().secret_id(secret).version_stage(CURRENT).send().await {
         Ok(answer) => answer,
@@ -113,7 +116,7 @@ async fn read(client: &Client, secret: &str) -> Result<Option<Version>, Failure>
 
 /// Stores `new` under a label of its own, which leaves AWSCURRENT where it is, then makes it current in place of `before`
 /// and of nothing else.
-async fn publish(client: &Client, secret: &str, before: Option<&Version>, new: &Version) -> Result<(), Failure> {
+pub async fn publish(client: &Client, secret: &str, before: Option<&Version>, new: &Version) -> Result<(), Failure> {
     let label = format!("ostiary-{}", new.id);
     let put = client.put_secret_value().secret_id(secret).client_request_token(&new.id).secret_string(&*new.text);
     match put.version_stages(&label).send().await {

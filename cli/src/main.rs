@@ -6,11 +6,16 @@
 mod access_token;
 mod arguments;
 mod audit;
+mod confirm;
 mod connection;
+mod export;
 mod failure;
+mod import;
 mod keys;
 mod output;
 mod password;
+mod pepper;
+mod record;
 mod settings;
 mod stack;
 mod tenant;
@@ -22,7 +27,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::arguments::{AccessTokenCommand, Arguments, Command, KeysCommand, TenantCommand, UserCommand};
+use crate::arguments::{
+    AccessTokenCommand, Arguments, Command, KeysCommand, PepperCommand, TenantCommand, UserCommand,
+};
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::output::Answer;
@@ -34,6 +41,9 @@ async fn main() -> ExitCode {
         Err(error) => return output::misuse(&error, std::env::args_os()),
     };
     let form = arguments.global.output;
+    if let Command::Completions { shell } = arguments.command {
+        return output::completions(shell);
+    }
     let connection = match Connection::open(&arguments.global).await {
         Ok(connection) => connection,
         Err(failure) => return output::report(&failure, None, form),
@@ -68,11 +78,20 @@ async fn run(command: Command, connection: &Connection) -> Result<Answer, Failur
     match command {
         Command::Tenant(TenantCommand::Create { name }) => tenant::create(connection, name).await,
         Command::Tenant(TenantCommand::List) => tenant::list(connection).await,
+        Command::Tenant(TenantCommand::Show { name }) => tenant::show(connection, &name).await,
+        Command::Tenant(TenantCommand::Set(set)) => tenant::set(connection, *set).await,
+        Command::Tenant(TenantCommand::Delete(delete)) => tenant::delete(connection, delete).await,
         Command::User(UserCommand::Create(new)) => user::create(connection, *new).await,
+        Command::User(UserCommand::List(list)) => user::list(connection, list).await,
         Command::User(UserCommand::Show(which)) => user::show(connection, which).await,
+        Command::User(UserCommand::Update(update)) => user::update(connection, *update).await,
+        Command::User(UserCommand::SetPassword(set)) => user::set_password(connection, set).await,
+        Command::User(UserCommand::ExpirePassword(expire)) => user::expire(connection, expire).await,
         Command::User(UserCommand::Disable(which)) => user::set_enabled(connection, which, false).await,
         Command::User(UserCommand::Enable(which)) => user::set_enabled(connection, which, true).await,
         Command::User(UserCommand::Unlock(which)) => user::unlock(connection, which).await,
+        Command::User(UserCommand::SendVerification(which)) => user::send_verification(connection, which).await,
+        Command::User(UserCommand::Delete(delete)) => user::delete(connection, delete).await,
         Command::AccessToken(AccessTokenCommand::Create(new)) => access_token::create(connection, new).await,
         Command::AccessToken(AccessTokenCommand::List) => access_token::list(connection).await,
         Command::AccessToken(AccessTokenCommand::Delete { which }) => access_token::delete(connection, which).await,
@@ -80,5 +99,13 @@ async fn run(command: Command, connection: &Connection) -> Result<Answer, Failur
         Command::Keys(KeysCommand::Rotate { no_wait }) => keys::rotate(connection, !no_wait).await,
         Command::Keys(KeysCommand::Retire { kids, yes }) => keys::retire(connection, &kids, yes).await,
         Command::Keys(KeysCommand::Show) => keys::show(connection).await,
+        // Answered before there is a connection.
+        Command::Completions { .. } => Err(Failure::Setup("completions need no stack".to_owned())),
+        Command::Import(import) => import::run(connection, *import).await,
+        Command::Export(export) => export::run(connection, *export).await,
+        Command::Pepper(PepperCommand::Init) => pepper::init(connection).await,
+        Command::Pepper(PepperCommand::Rotate) => pepper::rotate(connection).await,
+        Command::Pepper(PepperCommand::Drop { keyid, yes }) => pepper::drop(connection, &keyid, yes).await,
+        Command::Pepper(PepperCommand::Show) => pepper::show(connection).await,
     }
 }

@@ -4,11 +4,13 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap_complete::Shell;
 use serde_json::{Value, json};
 use shared::clock::Timestamp;
 
-use crate::arguments::Form;
+use crate::arguments::{Arguments, Form};
 use crate::failure::Failure;
 
 /// What a command has to say, in both forms.
@@ -34,6 +36,8 @@ pub enum Body {
         /// What to say when there is none.
         none: &'static str,
     },
+    /// Nothing more: it was said by [`aside`].
+    Said,
 }
 
 impl Answer {
@@ -43,8 +47,20 @@ impl Answer {
     }
 }
 
+/// Prints an answer on standard error, for a command whose standard output holds something else.
+pub fn aside(answer: &Answer, form: Form) -> Answer {
+    match form {
+        Form::Json => complain(&answer.json.to_string()),
+        Form::Text => complain(answer.body.to_text().trim_end()),
+    }
+    Answer::new(Value::Null, Body::Said)
+}
+
 /// Prints an answer.
 pub fn print(answer: &Answer, form: Form) -> Result<(), Failure> {
+    if matches!(answer.body, Body::Said) {
+        return Ok(());
+    }
     let text = match form {
         Form::Json => format!("{:#}\n", answer.json),
         Form::Text => answer.body.to_text(),
@@ -61,6 +77,19 @@ pub fn print(answer: &Answer, form: Form) -> Result<(), Failure> {
         complain(&printable(note));
     }
     Ok(())
+}
+
+/// Prints the completions of a shell.
+pub fn completions(shell: Shell) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "ostiary", &mut script);
+    match io::stdout().lock().write_all(&script) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("error: the completions could not be written: {error}"));
+            ExitCode::from(3)
+        }
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 /// Says that something may not be meant, without refusing it.
@@ -157,6 +186,7 @@ impl Body {
             }
             Self::Table { rows, none, .. } if rows.is_empty() => format!("{none}\n"),
             Self::Table { head, rows, .. } => table(head, rows),
+            Self::Said => String::new(),
         }
     }
 }
@@ -208,7 +238,6 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::arguments::Arguments;
 
     fn misused(arguments: &[&str]) -> Value {
         misuse_json(&Arguments::try_parse_from(arguments).err().unwrap())

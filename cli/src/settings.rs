@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::config::{Config, ConfigError};
+use shared::config::{Config, ConfigError, Pages, PepperSettings};
 use shared::keyring::Algorithm;
 use shared::password::Cost;
 use shared::store::dynamo::Tables;
@@ -14,6 +14,22 @@ use crate::variables::Variables;
 /// The variable by which [`crate::stack`] passes on the stack's parameter; functions don't have it.
 pub const SIGNING_ALGORITHM: &str = "OSTIARY_SIGNING_ALGORITHM";
 
+/// How long a stack lets live what it issues.
+pub type StackLifetimes = shared::config::Lifetimes;
+
+/// The variables that [`StackLifetimes`] are read from.
+const LIFETIMES: [&str; 6] = [
+    "OSTIARY_LOGIN_JWT_SECONDS",
+    "OSTIARY_LOGIN_MAX_SECONDS",
+    "OSTIARY_PROFILE_JWT_SECONDS",
+    "OSTIARY_PROFILE_JWT_MAX_SECONDS",
+    "OSTIARY_TICKET_IDLE_SECONDS",
+    "OSTIARY_TICKET_MAX_SECONDS",
+];
+
+/// The variable that names the bus for messages.
+pub const EVENT_BUS: &str = "OSTIARY_EVENT_BUS";
+
 /// What the tool has to know of a stack.
 pub struct Settings {
     /// Its tables.
@@ -22,10 +38,20 @@ pub struct Settings {
     pub keyset_secret: String,
     /// What a password hash costs.
     pub cost: Cost,
+    /// The key that goes into password hashes, if the stack has one.
+    pub pepper: Option<PepperSettings>,
+    /// How long it lets live what it issues, if that is known.
+    pub lifetimes: Option<StackLifetimes>,
+    /// The same, with what stands in for them: for where nothing rests on them.
+    pub assumed_lifetimes: StackLifetimes,
     /// The tenant of users for whom none is named.
     pub default_tenant: Option<TenantName>,
     /// The algorithm of its first key.
     pub algorithm: Option<Algorithm>,
+    /// The bus that takes messages to people, if that is known.
+    pub event_bus: Option<String>,
+    /// Where their links lead.
+    pub pages: Pages,
 }
 
 impl Settings {
@@ -52,16 +78,21 @@ impl Settings {
         };
         Ok(Self {
             default_tenant: given("OSTIARY_DEFAULT_TENANT").map(|_| config.default_tenant),
+            lifetimes: LIFETIMES.into_iter().all(|name| given(name).is_some()).then_some(config.lifetimes),
+            assumed_lifetimes: config.lifetimes,
             tables: config.tables,
             keyset_secret: config.keyset_secret,
             cost: config.cost,
+            pepper: config.pepper,
+            event_bus: given(EVENT_BUS),
+            pages: config.pages,
             algorithm,
         })
     }
 }
 
-/// Stands in for settings that the tool does not use, and for the cost of a hash, which every login raises to the
-/// stack's own.
+/// Stands in for settings that the tool does not use, and for those of a hash, which every login raises to the stack's
+/// own.
 fn unused() -> BTreeMap<&'static str, String> {
     let cost = Cost::default();
     [
@@ -77,6 +108,10 @@ fn unused() -> BTreeMap<&'static str, String> {
         ("OSTIARY_SIGNING_ALGORITHM", "RS256".to_owned()),
         ("OSTIARY_AUTHORIZER_ANSWER", "simple".to_owned()),
         ("OSTIARY_AUTHORIZER_MODE", "every-request".to_owned()),
+        ("OSTIARY_PEPPER", "none".to_owned()),
+        (EVENT_BUS, "unused".to_owned()),
+        ("OSTIARY_RESET_URL", "none".to_owned()),
+        ("OSTIARY_VERIFY_URL", "none".to_owned()),
         ("OSTIARY_LOG_LEVEL", "info".to_owned()),
         ("OSTIARY_ARGON2_MEMORY_KIB", cost.memory_kib.to_string()),
         ("OSTIARY_ARGON2_ITERATIONS", cost.iterations.to_string()),
@@ -109,6 +144,18 @@ mod tests {
         assert_eq!(settings.tables.users, "stack-TABLE_USERS");
         assert_eq!(settings.cost, Cost::default());
         assert!(settings.default_tenant.is_none() && settings.algorithm.is_none());
+        assert!(settings.lifetimes.is_none(), "what stands in for them is not what the stack says");
+    }
+
+    #[test]
+    fn lifetimes_are_known_where_all_are_given() {
+        let mut variables = needed();
+        for (place, name) in LIFETIMES.into_iter().enumerate() {
+            assert!(Settings::read(&variables).ok().unwrap().lifetimes.is_none(), "before {name}");
+            variables.insert(name.to_owned(), (place + 60).to_string());
+        }
+        let lifetimes = Settings::read(&variables).ok().unwrap().lifetimes.unwrap();
+        assert_eq!((lifetimes.login_jwt.as_secs(), lifetimes.ticket.absolute.as_secs()), (60, 65));
     }
 
     #[test]

@@ -26,13 +26,24 @@ const OUTPUTS: [(&str, &str); 8] = [
 /// there was one can still be operated.
 pub const FUNCTION_LOGS: &str = "OSTIARY_FUNCTION_LOGS";
 
-const FUNCTION_LOGS_OUTPUT: &str = "FunctionLogsName";
+/// Outputs that a stack need not have, and the variables that they are.
+const OPTIONAL: [(&str, &str); 2] =
+    [("FunctionLogsName", FUNCTION_LOGS), ("PepperSecretArn", "OSTIARY_PEPPER_SECRET_ID")];
 
 /// Parameters of template.yaml, and the variables that they are.
-const PARAMETERS: [(&str, &str); 3] = [
+const PARAMETERS: [(&str, &str); 12] = [
     ("Argon2MemoryKiB", "OSTIARY_ARGON2_MEMORY_KIB"),
     ("Argon2Iterations", "OSTIARY_ARGON2_ITERATIONS"),
     ("Argon2Parallelism", "OSTIARY_ARGON2_PARALLELISM"),
+    ("Pepper", "OSTIARY_PEPPER"),
+    ("LoginJwtSeconds", "OSTIARY_LOGIN_JWT_SECONDS"),
+    ("LoginMaxSeconds", "OSTIARY_LOGIN_MAX_SECONDS"),
+    ("ProfileJwtSeconds", "OSTIARY_PROFILE_JWT_SECONDS"),
+    ("ProfileJwtMaxSeconds", "OSTIARY_PROFILE_JWT_MAX_SECONDS"),
+    ("TicketIdleSeconds", "OSTIARY_TICKET_IDLE_SECONDS"),
+    ("TicketMaxSeconds", "OSTIARY_TICKET_MAX_SECONDS"),
+    ("EventBusName", "OSTIARY_EVENT_BUS"),
+    ("VerifyUrl", "OSTIARY_VERIFY_URL"),
 ];
 
 /// Reads the stack named `name`.
@@ -69,8 +80,10 @@ fn of_stack(name: &str, stack: &Stack) -> Result<Variables, Failure> {
         })?;
         variables.insert(variable.to_owned(), (*value).to_owned());
     }
-    if let Some(value) = outputs.get(FUNCTION_LOGS_OUTPUT) {
-        variables.insert(FUNCTION_LOGS.to_owned(), (*value).to_owned());
+    for (output, variable) in OPTIONAL {
+        if let Some(value) = outputs.get(output) {
+            variables.insert(variable.to_owned(), (*value).to_owned());
+        }
     }
     for (parameter, variable) in PARAMETERS {
         if let Some(value) = parameters.get(parameter) {
@@ -89,7 +102,7 @@ mod tests {
         let template = include_str!("../../template.yaml");
         let (parameters, rest) = template.split_once("\nConditions:\n").unwrap();
         let (_, outputs) = rest.split_once("\nOutputs:\n").unwrap();
-        for output in OUTPUTS.map(|(output, _)| output).into_iter().chain([FUNCTION_LOGS_OUTPUT]) {
+        for output in OUTPUTS.into_iter().chain(OPTIONAL).map(|(output, _)| output) {
             assert!(outputs.contains(&format!("\n  {output}:\n")), "{output}");
         }
         for (parameter, variable) in PARAMETERS {

@@ -1,10 +1,12 @@
 //! Rules for what the operator types. Each function reads one kind of argument; its error is the rule as a predicate.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use shared::access_token::{Action, TenantPermission};
 use shared::clock::Timestamp;
 use shared::keyring::Algorithm;
+use shared::password::pepper::KeyId;
 use shared::tenant::TenantName;
 use shared::user::{Email, UserId, UserName};
 use zeroize::Zeroizing;
@@ -63,6 +65,10 @@ pub fn kid(text: &str) -> Result<String, Rule> {
     if valid { Ok(text.to_owned()) } else { Err(rule) }
 }
 
+pub fn pepper(text: &str) -> Result<KeyId, Rule> {
+    KeyId::parse(text).ok_or(KeyId::RULE)
+}
+
 pub fn person_name(text: &str) -> Result<String, Rule> {
     line(text, MAX_NAME_CHARS).ok_or("must be 1 to 128 characters without control characters")
 }
@@ -83,6 +89,58 @@ pub fn attribute(text: &str) -> Result<(String, String), Rule> {
     let name = line(name, MAX_NAME_CHARS).ok_or(RULE)?;
     let value = if value.is_empty() { String::new() } else { line(value, MAX_VALUE_CHARS).ok_or(RULE)? };
     Ok((name, value))
+}
+
+pub fn attribute_name(text: &str) -> Result<String, Rule> {
+    line(text, MAX_NAME_CHARS).ok_or("must be the name of an attribute: 1 to 128 characters, no control characters")
+}
+
+/// A count; what it may be is for who takes it to say.
+pub fn count(text: &str) -> Result<u32, Rule> {
+    text.parse().map_err(|_| "must be a whole number")
+}
+
+/// A duration with its unit, or seconds.
+pub fn duration(text: &str) -> Result<Duration, Rule> {
+    const RULE: Rule = "must be whole seconds, or a duration such as 90s, 15m, 8h, 30d or 1h 30m";
+    // To the crate an M is a month, which nobody means beside an m.
+    let named = || humantime::parse_duration(text).ok().filter(|_| !text.contains('M'));
+    let duration = text.parse().ok().map(Duration::from_secs).or_else(named);
+    duration.filter(|duration| duration.subsec_nanos() == 0).ok_or(RULE)
+}
+
+pub fn days(text: &str) -> Result<Duration, Rule> {
+    count(text).map(|days| Duration::from_secs(u64::from(days) * 86_400)).map_err(|_| "must be a number of days")
+}
+
+/// How long a password is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxAge(pub Option<Duration>);
+
+pub fn max_age(text: &str) -> Result<MaxAge, Rule> {
+    if text == "never" {
+        return Ok(MaxAge(None));
+    }
+    days(text).map(|days| MaxAge(Some(days))).map_err(|_| "must be a number of days, or never")
+}
+
+pub fn yes_or_no(text: &str) -> Result<bool, Rule> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("must be yes or no"),
+    }
+}
+
+/// What JWTs may be signed with: one algorithm, or `None` for any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowed(pub Option<Algorithm>);
+
+pub fn allowed_algorithm(text: &str) -> Result<Allowed, Rule> {
+    if text == "any" {
+        return Ok(Allowed(None));
+    }
+    Algorithm::parse(text).map(|algorithm| Allowed(Some(algorithm))).ok_or("must be RS256, ES256, EdDSA or any")
 }
 
 pub fn date_time(text: &str) -> Result<Timestamp, Rule> {
@@ -164,6 +222,30 @@ mod tests {
             assert!(role(text).is_err(), "{text:?}");
         }
         assert!(role("two words").is_err());
+    }
+
+    #[test]
+    fn a_duration_is_whole_seconds_and_an_m_is_a_minute() {
+        let seconds = |text: &str| duration(text).map(|duration| duration.as_secs()).ok();
+        for (text, expected) in [
+            ("90", 90),
+            ("90s", 90),
+            ("15m", 900),
+            ("8h", 28_800),
+            ("30d", 2_592_000),
+            ("1h 30m", 5_400),
+            ("1w", 604_800),
+        ] {
+            assert_eq!(seconds(text), Some(expected), "{text}");
+        }
+        for text in ["", "-1", "1.5", "500ms", "1s 1ns", "15M", "h", "99999999999999999999", "99999999999999999999d"] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+        assert_eq!(max_age("never"), Ok(MaxAge(None)));
+        assert_eq!(max_age("90"), Ok(MaxAge(Some(Duration::from_secs(7_776_000)))));
+        for text in ["", "90d", "-1", "Never", "4294967296"] {
+            assert!(max_age(text).is_err(), "{text}");
+        }
     }
 
     #[test]

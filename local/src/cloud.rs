@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use crate::template::{self, Template};
-use crate::{CREDENTIAL, REGION, dynamodb, secrets};
+use crate::{CREDENTIAL, REGION, dynamodb, events, secrets};
 
 /// Time for requests under way when a cloud stops.
 const STOP_WITHIN: Duration = Duration::from_millis(500);
@@ -64,6 +64,9 @@ pub enum Error {
     /// Secrets Manager isn't there.
     #[error(transparent)]
     Secrets(#[from] secrets::Error),
+    /// EventBridge isn't there.
+    #[error("can't listen for events")]
+    Events(#[source] io::Error),
     /// It ended without a result, which only a panic can bring about.
     #[error("the local cloud ended while it was working")]
     Ended,
@@ -113,13 +116,14 @@ impl Folder {
     }
 }
 
-/// DynamoDB and Secrets Manager of one template, on two loopback ports. Dropping it stops it.
+/// DynamoDB, Secrets Manager and EventBridge of one template, on three loopback ports. Dropping it stops it.
 #[derive(Debug)]
 pub struct Cloud {
     template: Template,
     environment: BTreeMap<String, String>,
     engine: dynamodb::Engine,
     secrets: secrets::Server,
+    events: events::Server,
     background: Background,
     // Given free last.
     folder: Option<Folder>,
@@ -139,8 +143,8 @@ impl Cloud {
         let path = folder.as_ref().map(|folder| folder.path().to_owned());
         let background = Background::start()?;
         let serving = async move { serve(path.as_deref(), &tables, &initial, rotations).await };
-        let (engine, secrets) = background.run(serving)??;
-        let mut cloud = Self { template, environment, engine, secrets, background, folder };
+        let (engine, secrets, events) = background.run(serving)??;
+        let mut cloud = Self { template, environment, engine, secrets, events, background, folder };
         cloud.environment.extend(cloud.aws_environment());
         Ok(cloud)
     }
@@ -155,6 +159,23 @@ impl Cloud {
     #[must_use]
     pub fn secrets_url(&self) -> String {
         self.secrets.url()
+    }
+
+    /// Where EventBridge answers.
+    #[must_use]
+    pub fn events_url(&self) -> String {
+        self.events.url()
+    }
+
+    /// The last events that were put on a bus, the oldest first.
+    #[must_use]
+    pub fn events(&self) -> Vec<events::Event> {
+        self.events.taken()
+    }
+
+    /// Tells messages to people on standard output from here on: nobody sends mail here.
+    pub fn tell_messages(&self) {
+        self.events.tell();
     }
 
     /// Says where the functions answer, so that Secrets Manager can call the one that rotates a secret.
@@ -201,6 +222,7 @@ impl Cloud {
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
             ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb_url()),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", self.secrets_url()),
+            ("AWS_ENDPOINT_URL_EVENTBRIDGE", self.events_url()),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
@@ -210,7 +232,7 @@ impl Cloud {
 
 impl Drop for Cloud {
     fn drop(&mut self) {
-        self.background.end([self.engine.stop(), self.secrets.stop()]);
+        self.background.end([self.engine.stop(), self.secrets.stop(), self.events.stop()]);
     }
 }
 
@@ -241,7 +263,7 @@ impl Background {
         result.recv().map_err(|_| Error::Ended)
     }
 
-    fn end(&mut self, servers: [Option<JoinHandle<()>>; 2]) {
+    fn end(&mut self, servers: [Option<JoinHandle<()>>; 3]) {
         let Some(runtime) = self.runtime.take() else { return };
         // Joining the thread closes the database before the folder is given free.
         let ending = std::thread::spawn(move || {
@@ -261,7 +283,7 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        self.end([None, None]);
+        self.end([None, None, None]);
     }
 }
 
@@ -270,12 +292,12 @@ async fn serve(
     tables: &[template::Table],
     initial: &[template::Secret],
     rotations: Vec<template::Rotation>,
-) -> Result<(dynamodb::Engine, secrets::Server), Error> {
+) -> Result<(dynamodb::Engine, secrets::Server, events::Server), Error> {
     let engine = dynamodb::Engine::start(folder.map(|folder| folder.join("dynamodb.sqlite")).as_deref()).await?;
     let secrets = secrets::Server::start(folder.map(|folder| folder.join("secrets.json")), rotations).await?;
     dynamodb::create_tables(&dynamodb::client(&engine.url()), tables).await?;
     secrets::create_secrets(&secrets::client(&secrets.url()), initial).await?;
-    Ok((engine, secrets))
+    Ok((engine, secrets, events::Server::start().await.map_err(Error::Events)?))
 }
 
 fn function_environment(template: &Template) -> Result<BTreeMap<String, String>, Error> {

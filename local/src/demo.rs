@@ -11,16 +11,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use shared::access_token::{AccessToken, TenantPermission};
+use shared::aws::SecretsManager;
 use shared::clock::{Clock as _, SystemClock, Timestamp};
 use shared::config::{Config, ConfigError};
 use shared::keyring::{Algorithm, KeySet, KeySetError};
+use shared::password::pepper::{Pepper, PepperError, Peppers};
 use shared::password::{Hasher, PasswordError};
 use shared::random::{Random, SystemRandom};
 use shared::secret::{Password, Token};
 use shared::store::dynamo::DynamoStore;
 use shared::store::{Administration as _, Creation, Lookup, NewUser, Store as _, StoreError};
 use shared::tenant::{Tenant, TenantName};
-use shared::user::{User, UserId, UserName};
+use shared::user::{Email, User, UserId, UserName};
 
 use crate::cloud::{self, Cloud};
 use crate::{dynamodb, secrets};
@@ -29,6 +31,7 @@ use crate::{dynamodb, secrets};
 pub const TENANT: &str = "demo";
 
 const USER: &str = "demo";
+const EMAIL: &str = "demo@example.com";
 const ADMINISTRATOR: &str = "admin";
 
 /// Why there is no demo data.
@@ -49,8 +52,11 @@ pub enum Error {
     /// There is no signing key and none can be made.
     #[error("can't make a signing key")]
     Key(#[from] KeySetError),
+    /// There is no pepper, though the stack requires one, and none can be made.
+    #[error("can't make a pepper")]
+    Pepper(#[from] PepperError),
     /// Secrets Manager doesn't answer.
-    #[error("can't reach the keyset: {0}")]
+    #[error("can't reach the keyset or the pepper: {0}")]
     Secret(String),
     /// A file can't be used.
     #[error("can't use {}", .path.display())]
@@ -118,13 +124,18 @@ fn password(random: &dyn Random) -> String {
     format!("{:032x}", u128::from_be_bytes(random.bytes()))
 }
 
-/// The cloud's demo data: what its folder tells, or new data that is stored now. A key is made if there is none.
+/// The cloud's demo data: what its folder tells, or new data that is stored now. A key is made if there is none, and a
+/// pepper where the template asks for one.
 pub fn prepare(cloud: &Cloud, base_url: &str) -> Result<Demo, Error> {
     let environment = cloud.environment().clone();
     let config = Config::read(|name| environment.get(name).cloned())?;
     let algorithm = cloud.template().parameters().get("SigningAlgorithm").and_then(|name| Algorithm::parse(name));
     let (url, secret) = (cloud.secrets_url(), config.keyset_secret.clone());
     cloud.run(async move { ensure_key(&url, &secret, algorithm.unwrap_or(Algorithm::Rs256)).await })??;
+    if let Some(pepper) = &config.pepper {
+        let (url, secret) = (cloud.secrets_url(), pepper.secret.clone());
+        cloud.run(async move { ensure_pepper(&url, &secret).await })??;
+    }
 
     let Some(folder) = cloud.folder() else {
         let demo = Demo::generate(&SystemRandom, base_url);
@@ -151,32 +162,49 @@ pub fn prepare(cloud: &Cloud, base_url: &str) -> Result<Demo, Error> {
 }
 
 async fn ensure_key(url: &str, secret: &str, algorithm: Algorithm) -> Result<(), Error> {
-    let client = secrets::client(url);
-    let unreachable = |error: &dyn std::error::Error| Error::Secret(crate::chain(error));
-    let value = client.get_secret_value().secret_id(secret).version_stage("AWSCURRENT").send().await;
-    let value = value.map_err(|error| unreachable(&error))?;
-    match KeySet::parse(value.secret_string().unwrap_or_default()) {
+    match KeySet::parse(&value(url, secret).await?) {
         Ok(_) => return Ok(()),
         Err(KeySetError::Empty) => {}
         Err(error) => return Err(error.into()),
     }
-    let keys = KeySet::generate(algorithm, SystemClock.now())?;
-    let put = client.put_secret_value().secret_id(secret).secret_string(keys.as_str()).send().await;
-    put.map(|_| ()).map_err(|error| unreachable(&error))
+    put(url, secret, &KeySet::generate(algorithm, SystemClock.now())?).await
+}
+
+async fn ensure_pepper(url: &str, secret: &str) -> Result<(), Error> {
+    let peppers = Peppers::parse(&value(url, secret).await?)?;
+    match (peppers.current(), peppers.rotated(&SystemRandom)) {
+        (None, Ok(first)) => put(url, secret, &first.to_text()?).await,
+        _ => Ok(()),
+    }
+}
+
+async fn value(url: &str, secret: &str) -> Result<String, Error> {
+    let asked = secrets::client(url).get_secret_value().secret_id(secret).version_stage("AWSCURRENT").send().await;
+    let answer = asked.map_err(|error| Error::Secret(crate::chain(&error)))?;
+    Ok(answer.secret_string.unwrap_or_default())
+}
+
+async fn put(url: &str, secret: &str, text: &str) -> Result<(), Error> {
+    let put = secrets::client(url).put_secret_value().secret_id(secret).secret_string(text).send().await;
+    put.map(|_| ()).map_err(|error| Error::Secret(crate::chain(&error)))
 }
 
 fn store(cloud: &Cloud, config: &Config, demo: &Demo) -> Result<(), Error> {
     let client = dynamodb::client(&cloud.dynamodb_url());
     let store = DynamoStore::new(client, config.tables.clone(), Arc::new(SystemRandom));
-    let (hasher, demo) = (config.hasher()?, demo.clone());
+    let pepper = config.pepper.as_ref().map(|pepper| {
+        let secret = SecretsManager { client: secrets::client(&cloud.secrets_url()), id: pepper.secret.clone() };
+        Pepper::new(pepper.usage, secret, Arc::new(SystemClock))
+    });
+    let (hasher, demo) = (Arc::new(Hasher::new(config.cost)?.with_pepper(pepper)), demo.clone());
     cloud.run(async move { fill(&store, &hasher, &demo).await })?
 }
 
 /// Every step may have been done before: then it changes nothing.
-async fn fill(store: &DynamoStore, hasher: &Hasher, demo: &Demo) -> Result<(), Error> {
+async fn fill(store: &DynamoStore, hasher: &Arc<Hasher>, demo: &Demo) -> Result<(), Error> {
     let now = SystemClock.now();
     let tenant = TenantName::parse(&demo.tenant).ok_or(Error::Name(TENANT))?;
-    let _ = store.create_tenant(&Tenant { name: tenant.clone(), created: now }).await?;
+    let _ = store.create_tenant(&Tenant::new(tenant.clone(), now)).await?;
     let token = AccessToken {
         digest: Token::new(demo.access_token_id.clone()).digest(),
         application: "demo-application".to_owned(),
@@ -194,7 +222,8 @@ async fn fill(store: &DynamoStore, hasher: &Hasher, demo: &Demo) -> Result<(), E
     // Its id is told nowhere, so a name that is taken can only be its own.
     let _ = create(store, hasher, administrator, &demo.admin_password).await?;
     let name = UserName::parse(&demo.username).ok_or(Error::Name(USER))?;
-    match create(store, hasher, user(id.clone(), tenant, name, now), &demo.password).await? {
+    let user = User { email: Email::parse(EMAIL), ..user(id.clone(), tenant, name, now) };
+    match create(store, hasher, user, &demo.password).await? {
         Creation::Done | Creation::IdTaken => Ok(()),
         Creation::NameTaken | Creation::EmailTaken | Creation::NoSuchTenant => {
             let found = store.lookup(Lookup { users: vec![id.clone()], ..Lookup::default() }).await?;
@@ -203,10 +232,11 @@ async fn fill(store: &DynamoStore, hasher: &Hasher, demo: &Demo) -> Result<(), E
     }
 }
 
-async fn create(store: &DynamoStore, hasher: &Hasher, user: User, password: &str) -> Result<Creation, Error> {
+async fn create(store: &DynamoStore, hasher: &Arc<Hasher>, user: User, password: &str) -> Result<Creation, Error> {
     let password = Password::from_input(password).ok_or(Error::Name("password"))?;
-    let phc = hasher.hash(&password, &SystemRandom)?;
-    Ok(store.create_user(NewUser { user, phc: Some(phc) }).await?)
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let phc = shared::password::hash(hasher, password, &random).await?;
+    Ok(store.create_user(NewUser::new(user, Some(phc))).await?)
 }
 
 fn user(id: UserId, tenant: TenantName, name: UserName, now: Timestamp) -> User {
@@ -215,6 +245,7 @@ fn user(id: UserId, tenant: TenantName, name: UserName, now: Timestamp) -> User 
         tenant,
         name,
         email: None,
+        email_verified: false,
         first_name: None,
         last_name: None,
         enabled: true,
@@ -244,7 +275,7 @@ fn write(path: &Path, demo: &Demo) -> Result<(), Error> {
     secrets::write_private(path, &text).map_err(file)
 }
 
-/// The `curl` lines for the six endpoints that a newcomer tries first, to be pasted into a shell in this order.
+/// The `curl` lines for the endpoints that a newcomer tries first, to be pasted into a shell in this order.
 #[must_use]
 pub fn curl_lines(demo: &Demo) -> String {
     let Demo { base_url, tenant, username, password, profile_id, access_token_id, .. } = demo;
@@ -264,6 +295,9 @@ curl -sS {base_url}/authheader/delete -H "authorization: Bearer $TOKEN" {json} -
 curl -sS {base_url}/api/1/authentication/authenticate -H 'x-access-token-id: {access_token_id}' -d tenantName={tenant} -d username={username} -d password={password}; echo
 # an application gets a JWT for the user's profile
 curl -sS {base_url}/v1/profile/{profile_id}/authenticate -H 'x-api-key: {access_token_id}' {json} -d '{{"duration":600}}'; echo
+# the user forgot the password: cargo local tells the message on its terminal, and the token in it sets a new one
+curl -sS {base_url}/user/forgot {json} -d '{{"username":"{username}"}}'; echo
+# curl -sS {base_url}/user/reset {json} -d '{{"token":"…","new":"a new password of mine","confirm":"a new password of mine"}}'
 "#
     )
 }

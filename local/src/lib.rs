@@ -1,6 +1,6 @@
 //! The local cloud: everything that the functions need of AWS, in one process on the loopback interface.
 //!
-//! [`Cloud`] is DynamoDB and Secrets Manager, made from `template.yaml`. Tests start throw-away clouds in memory; the
+//! [`Cloud`] is DynamoDB, Secrets Manager and as much of EventBridge as is needed, made from `template.yaml`. Tests start throw-away clouds in memory; the
 //! program `local` (`cargo local`) keeps one in a folder. [`watch::Server`] puts the functions in front of it, behind
 //! `cargo lambda watch`, on the paths of the HTTP API.
 //!
@@ -11,6 +11,7 @@
 pub mod cloud;
 pub mod demo;
 pub mod dynamodb;
+pub mod events;
 pub mod functions;
 pub mod process;
 pub mod progress;

@@ -25,8 +25,8 @@ const HEALTHY_WITHIN: Duration = Duration::from_secs(120);
 /// How often we look whether the server still runs.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Runs the API on this machine: the functions behind `cargo lambda watch`, and a DynamoDB and a Secrets Manager that
-/// live in this process and keep their data in a folder.
+/// Runs the API on this machine: the functions behind `cargo lambda watch`, and a DynamoDB, a Secrets Manager and an
+/// EventBridge that live in this process and keep their data in a folder. Messages to people appear on the terminal.
 ///
 /// The first start installs cargo-lambda and zig into .tools (which needs Python 3) and compiles everything, which
 /// takes some minutes. Nothing ever reaches AWS. Ctrl-C ends it.
@@ -176,6 +176,7 @@ fn run(arguments: &Arguments, events: &Sender<Event>) -> Result<(), Error> {
 
     let (stop, stopped) = mpsc::channel();
     let _ = events.send(Event::Ready(stop));
+    cloud.tell_messages();
     announce(&demo, data.as_deref().map(|data| data.join("demo.json")));
     serve(&mut server, &stopped)?;
     server.stop();

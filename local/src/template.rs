@@ -192,17 +192,19 @@ impl Template {
             .map_err(|problem| self.error(problem))
     }
 
-    /// Every secret, in the template's order.
+    /// Every secret that is made, in the template's order.
     pub fn secrets(&self) -> Result<Vec<Secret>, Error> {
         let scope = self.scope()?;
-        self.resources_of_type("AWS::SecretsManager::Secret")?
-            .into_iter()
-            .map(|(name, resource)| {
-                let initial = scope.resolve(&resource.get("Properties")?.get("SecretString")?)?.into_text()?;
-                Ok(Secret { name, initial })
-            })
-            .collect::<Result<_, Problem>>()
-            .map_err(|problem| self.error(problem))
+        let secret = |(name, resource): (String, Element<'_>)| {
+            if !scope.makes(&resource)? {
+                return Ok(None);
+            }
+            let initial = scope.resolve(&resource.get("Properties")?.get("SecretString")?)?.into_text()?;
+            Ok(Some(Secret { name, initial }))
+        };
+        let secrets = self.resources_of_type("AWS::SecretsManager::Secret")?.into_iter();
+        let secrets: Result<Vec<_>, Problem> = secrets.filter_map(|resource| secret(resource).transpose()).collect();
+        secrets.map_err(|problem| self.error(problem))
     }
 
     /// Which function rotates which secret.

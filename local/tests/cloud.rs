@@ -218,6 +218,7 @@ fn the_environment_leads_to_the_cloud_and_nowhere_else() {
     let environment = cloud.environment();
     assert_eq!(environment["AWS_ENDPOINT_URL_DYNAMODB"], cloud.dynamodb_url());
     assert_eq!(environment["AWS_ENDPOINT_URL_SECRETS_MANAGER"], cloud.secrets_url());
+    assert_eq!(environment["AWS_ENDPOINT_URL_EVENTBRIDGE"], cloud.events_url());
     assert_eq!(environment["OSTIARY_TABLE_TICKETS"], "TicketsTable");
     assert_eq!(environment["OSTIARY_KEYSET_SECRET_ID"], "KeysetSecret");
     assert_eq!(environment["OSTIARY_ISSUER"], "http://127.0.0.1:9000");

@@ -1,7 +1,5 @@
 //! `ostiary keys retire`.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
-
 use aws_sdk_secretsmanager::Client;
 use shared::audit;
 use shared::clock::{Clock as _, SystemClock};
@@ -9,6 +7,7 @@ use shared::keyring::rotation::{self, PENDING, RetireError};
 use shared::keyring::{Algorithm, KeySet};
 
 use super::{CURRENT, Version, answer, no_secret, publish, read, refused};
+use crate::confirm;
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::output::Answer;
@@ -31,7 +30,8 @@ pub async fn retire(connection: &Connection, kids: &[String], yes: bool) -> Resu
         let retired = rotation::retire(&before.text, kids, algorithm, SystemClock.now()).map_err(explain)?;
         audit::subject(&kids.join(" "));
         if !asked {
-            confirm(kids)?;
+            let kids = kids.join(", ");
+            confirm::yes(&format!("Retire {kids}? Every JWT that it signed ends, and its users log in again."))?;
             asked = true;
         }
         let new = Version::new(retired.text);
@@ -58,23 +58,6 @@ fn explain(error: RetireError) -> Failure {
             Failure::refused("kid", format!("there is no key {kid} (see `ostiary keys show`); nothing was changed"))
         }
         RetireError::KeySet(error) => refused(&format!("{error}; nothing was changed")),
-    }
-}
-
-fn confirm(kids: &[String]) -> Result<(), Failure> {
-    if !io::stdin().is_terminal() {
-        return Err(Failure::invalid("yes", "must be given where nobody can be asked on a terminal"));
-    }
-    let unasked = |error: io::Error| Failure::invalid("yes", format!("must be given: nobody can be asked ({error})"));
-    let mut stderr = io::stderr().lock();
-    write!(stderr, "Retire {}? Every JWT that it signed ends, and its users log in again. [y/N] ", kids.join(", "))
-        .and_then(|()| stderr.flush())
-        .map_err(unasked)?;
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).map_err(unasked)?;
-    match line.trim() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => Err(refused("nothing was changed")),
     }
 }
 

@@ -103,9 +103,25 @@ fn every_act_is_one_event_of_the_functions_schema() {
     let new = "user create --username jane.doe --email jd@example.com --password-stdin";
     let (user, event) = act(new, PASSWORD);
     assert_eq!((&event["user"], &event["tenant"]), (&user["id"], &json!("acme")));
-    for command in ["disable", "enable", "unlock"] {
-        let (_, event) = act(&format!("user {command} --username jane.doe"), "");
+    for (command, input) in [
+        ("disable", ""),
+        ("enable", ""),
+        ("unlock", ""),
+        ("update --add-role billing", ""),
+        ("set-password --password-stdin", "another battery for the horse"),
+        ("expire-password", ""),
+    ] {
+        let (_, event) = act(&format!("user {command} --username jane.doe"), input);
         assert_eq!((&event["user"], &event["tenant"]), (&user["id"], &json!("acme")), "{command}");
+    }
+    act("tenant create beta", "");
+    let (user, _) = act("user create --tenant beta --username jane.two --no-password", "");
+    let (_, event) = act("user delete --yes --tenant beta --username jane.two", "");
+    assert_eq!((&event["user"], &event["tenant"]), (&user["id"], &json!("beta")));
+    for command in ["set", "delete"] {
+        let more = if command == "set" { "--password-history 1" } else { "--yes" };
+        let (_, event) = act(&format!("tenant {command} beta {more}"), "");
+        assert_eq!(event["subject"], "beta");
     }
     let (token, event) = act("access-token create --application shop --master", "");
     assert_eq!((&event["application"], &event["subject"]), (&json!("shop"), &token["id"]));

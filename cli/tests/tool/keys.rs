@@ -95,7 +95,7 @@ fn a_secret_that_is_not_there_is_told() {
 }
 
 /// The member of a request's JSON body, and the operation that it asks for.
-fn asked(request: &str) -> (String, Value) {
+pub fn asked(request: &str) -> (String, Value) {
     let operation = request.lines().find_map(|line| line.strip_prefix("x-amz-target: secretsmanager.")).unwrap();
     (operation.to_owned(), serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap())
 }

@@ -3,9 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod access_tokens;
+mod accounts;
 mod audit;
+mod deletion;
+mod export;
+mod import;
 mod keys;
+mod pepper;
 mod reaching;
+mod settings;
 mod tenants;
 mod users;
 
@@ -14,9 +20,13 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use local::Cloud;
 use serde_json::Value;
+use shared::config::Config;
+use shared::random::SystemRandom;
+use shared::store::dynamo::DynamoStore;
 
 /// How a run ended.
 struct Run {
@@ -97,9 +107,14 @@ impl Tool {
 
 /// A throw-away cloud whose hashes are cheap, and the tool for it.
 fn cloud() -> (Cloud, Tool) {
+    cloud_with(&[])
+}
+
+/// The same with more parameters of the template.
+fn cloud_with(more: &[(&str, &str)]) -> (Cloud, Tool) {
     let parameters = [("Issuer", "http://127.0.0.1:9000"), ("DefaultTenant", "acme"), ("Argon2MemoryKiB", "7168")];
-    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let cloud = Cloud::in_memory(&BTreeMap::from(parameters)).unwrap();
+    let parameters = parameters.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let cloud = Cloud::in_memory(&parameters.collect()).unwrap();
     let tool = Tool::of(&cloud);
     (cloud, tool)
 }
@@ -109,6 +124,30 @@ fn cloud_with_tenant() -> (Cloud, Tool) {
     let (cloud, tool) = cloud();
     assert_eq!(tool.run(&["tenant", "create", "acme"]).code, 0);
     (cloud, tool)
+}
+
+/// The stack's store, reached by nothing of the tool.
+fn store(cloud: &Cloud) -> DynamoStore {
+    let config = Config::read(|variable| cloud.environment().get(variable).cloned()).unwrap();
+    DynamoStore::new(local::dynamodb::client(&cloud.dynamodb_url()), config.tables, Arc::new(SystemRandom))
+}
+
+/// A DynamoDB in front of the cloud's, where `answer` may answer a request itself, or do something before it goes on.
+fn in_front_of(cloud: &Cloud, answer: impl Fn(&str) -> Option<(u16, String)> + Send + 'static) -> String {
+    let address = cloud.dynamodb_url().trim_start_matches("http://").to_owned();
+    service(move |request| {
+        if let Some(own) = answer(request) {
+            return own;
+        }
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let request = request.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(!head.to_ascii_lowercase().contains("transfer-encoding"), "{head}");
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    })
 }
 
 /// A service of AWS that answers each request, given as its head and body, with a status and a body.

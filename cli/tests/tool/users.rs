@@ -15,14 +15,14 @@ use shared::store::{Credential, Guess, Guessed, LoginName, Lookup, Store as _, W
 
 use crate::{Run, Tool, cloud, cloud_with_tenant};
 
-const PASSWORD: &str = "correct horse battery staple";
+pub const PASSWORD: &str = "correct horse battery staple";
 
-fn create(tool: &Tool, arguments: &[&str], password: &str) -> Run {
+pub fn create(tool: &Tool, arguments: &[&str], password: &str) -> Run {
     let all = [&["user", "create", "--output", "json", "--password-stdin"], arguments].concat();
     tool.run_with(&all, password, Path::new("."))
 }
 
-async fn credential(cloud: &Cloud, tenant: &str, name: &str) -> Credential {
+pub async fn credential(cloud: &Cloud, tenant: &str, name: &str) -> Credential {
     let config = Config::read(|variable| cloud.environment().get(variable).cloned()).unwrap();
     let client = local::dynamodb::client(&cloud.dynamodb_url());
     let store = DynamoStore::new(client, config.tables, Arc::new(SystemRandom));
@@ -121,6 +121,8 @@ fn a_password_that_breaks_a_rule_makes_no_user() {
         ("fourteen chars", "at least 15 characters"),
         (&*"x".repeat(1025), "at most 1024 bytes"),
         ("long enough, but\nof two lines", "one line"),
+        ("iloveyou!iloveyou!", "must not be a common password"),
+        ("jane1234567890!", "must not be the user name"),
     ] {
         let error = create(&tool, &["--username", "jane"], password).error(2);
         assert_eq!(error["field"], "password");

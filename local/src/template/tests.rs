@@ -181,6 +181,17 @@ fn the_projects_own_template_is_understood() {
     let rotations = template.rotations().unwrap();
     assert_eq!(rotations.len(), 1);
     assert_eq!((rotations[0].secret.as_str(), rotations[0].binary.as_str()), ("KeysetSecret", "rotate-signing-keys"));
+    let secrets =
+        |template: &Template| -> Vec<_> { template.secrets().unwrap().into_iter().map(|secret| secret.name).collect() };
+    assert_eq!(secrets(&template), ["KeysetSecret"]);
+    for usage in ["verify-only", "required"] {
+        let mut peppered = issuer();
+        peppered.insert("Pepper".to_owned(), usage.to_owned());
+        let peppered = Template::read(&crate::template_path(), &peppered).unwrap();
+        assert_eq!(secrets(&peppered), ["KeysetSecret", "PepperSecret"]);
+        let functions = peppered.functions().unwrap();
+        assert_eq!(functions[0].environment["OSTIARY_PEPPER_SECRET_ID"], "PepperSecret");
+    }
     let mut never = issuer();
     never.insert("KeyRotationDays".to_owned(), "0".to_owned());
     assert_eq!(Template::read(&crate::template_path(), &never).unwrap().rotations().unwrap(), []);
