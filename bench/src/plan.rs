@@ -15,6 +15,10 @@ const READ: &[&str] = &["BatchGetItem"];
 
 const PLANS: &[Plan] = &[
     hashing("user-login", &[READ, READ, &["PutItem", "UpdateItem"]]),
+    hashing("user-password", &[READ, READ, &["UpdateItem"], &["TransactWriteItems"]]),
+    plan("user-forgot", &[READ, READ, &["TransactWriteItems"], &["PutEvents"]]),
+    hashing("user-reset", &[READ, READ, &["TransactWriteItems"]]),
+    plan("user-verify", &[READ, &["TransactWriteItems"]]),
     plan("user-renew", &[READ, &["UpdateItem"]]),
     plan("user-token", &[READ, &["UpdateItem"]]),
     plan("user-sessions", &[READ, &["Query"]]),

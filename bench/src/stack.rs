@@ -13,13 +13,14 @@ use shared::clock::{Clock as _, SystemClock};
 use shared::config::Config;
 use shared::jwt::{self, Bearer};
 use shared::keyring::Keyring;
+use shared::one_time::{OneTime, Purpose};
 use shared::random::SystemRandom;
 use shared::source::Source;
 use shared::store::dynamo::DynamoStore;
-use shared::store::{Administration as _, Creation, NewUser, Store as _, Write};
+use shared::store::{Administration as _, Creation, LoginName, NewUser, Store as _, Write};
 use shared::tenant::TenantName;
 use shared::ticket::{Limits, Origin, Ticket};
-use shared::user::{User, UserId, UserName};
+use shared::user::{Email, User, UserId, UserName};
 
 use crate::Error;
 use crate::recorder::Recorder;
@@ -57,6 +58,7 @@ impl Stack {
         let urls = [
             ("AWS_ENDPOINT_URL_DYNAMODB", recorder.before(&cloud.dynamodb_url()).await?),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", recorder.before(&cloud.secrets_url()).await?),
+            ("AWS_ENDPOINT_URL_EVENTBRIDGE", recorder.before(&cloud.events_url()).await?),
         ];
         environment.extend(urls.map(|(name, url)| (name.to_owned(), url)));
         Ok(Self { cloud, demo, config, store, keyring, placeholders: placeholders()?, environment, recorder })
@@ -115,7 +117,18 @@ impl Stack {
             ("accessTokenId", self.demo.access_token_id.clone()),
             ("profileId", user.id.as_str().to_owned()),
             ("authHeader", auth_header.expose_secret().to_owned()),
+            ("resetToken", self.one_time_token(&user, Purpose::Reset { version: 0 }).await?),
+            ("verificationToken", self.one_time_token(&user, Purpose::Verify).await?),
         ]))
+    }
+
+    async fn one_time_token(&self, user: &User, purpose: Purpose) -> Result<String, Error> {
+        let (name, now) = (LoginName::new(&user.tenant, &user.name), SystemClock.now());
+        let (token, text) = OneTime::issue(user, purpose, now, &SystemRandom);
+        match self.store.create_one_time(&name, &token, now).await? {
+            Write::Done => Ok(text.expose_secret().to_owned()),
+            Write::Refused => Err(Error::Event("a one-time token was not stored")),
+        }
     }
 
     async fn user(&self) -> Result<User, Error> {
@@ -123,8 +136,9 @@ impl Stack {
         let user = User {
             tenant: TenantName::parse(demo::TENANT).ok_or(Error::Event("the demo tenant has no good name"))?,
             name: UserName::parse(id.as_str()).ok_or(Error::Event("an id is no user name"))?,
+            email: Email::parse(&format!("{id}@example.com")),
             id,
-            email: None,
+            email_verified: false,
             first_name: None,
             last_name: None,
             enabled: true,
@@ -135,7 +149,7 @@ impl Stack {
             session_epoch: 0,
             key_epoch: 0,
         };
-        match self.store.create_user(NewUser { user: user.clone(), phc: None }).await? {
+        match self.store.create_user(NewUser::new(user.clone(), None)).await? {
             Creation::Done => Ok(user),
             _ => Err(Error::Event("a fresh user existed already")),
         }

@@ -28,7 +28,7 @@ from permissions import each_is_needed
 from stacks import deploy, make_bucket
 
 ROOT = Path(__file__).resolve().parents[2]
-USERS = ("jane", "anna", "otto")
+USERS = ("jane", "anna", "otto", "paula", "ruth")
 
 
 class Run:
@@ -88,7 +88,8 @@ def settle(ostiary, cloud):
     operate(ostiary, cloud, "tenant", "create", "demo")
     roles = ["--role", "reader", "--role", "night-shift"]
     for name in USERS:
-        operate(ostiary, cloud, "user", "create", "--username", name, "--password-stdin", *roles, text=PASSWORD + "\n")
+        names = ["--username", name, "--email", f"{name}@example.com"]
+        operate(ostiary, cloud, "user", "create", *names, "--password-stdin", *roles, text=PASSWORD + "\n")
     made = operate(ostiary, cloud, "access-token", "create", "--application", "test", "--tenant", "demo=*")
     return made["token"]
 

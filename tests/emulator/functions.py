@@ -1,6 +1,9 @@
 """Every function of the stack, called by its own role: each has to do what it is for."""
 
+import base64
+import hashlib
 import json
+import os
 import re
 import time
 import uuid
@@ -8,6 +11,7 @@ from pathlib import Path
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 PASSWORD = "Tr0ubador-and-3-horses"
+NEW_PASSWORD = "seven lamps above a quiet harbour"
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 
 # A use is noted at most once in so long, so one that was noted before has to look older.
@@ -90,6 +94,33 @@ class Ostiary:
         made = self.ask("POST", "/authheader/add", bearer(jwt), {"name": "function", "scopes": ["orders:read"]})
         return made["id"], made["token"]
 
+    def one_time_token(self, username, purpose):
+        """Stores a token as `/user/forgot` does, which tells it to the event bus alone."""
+        user, table = self.ids[username], self.stack.physical["CredentialsTable"]
+        token = base64.urlsafe_b64encode(user.encode() + os.urandom(32)).decode().rstrip("=")
+        digest = base64.urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).decode().rstrip("=")
+        key = {"pk": {"S": f"NAME#demo#{username}"}}
+        credential = self._store.get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
+        now = int(time.time())
+        item = {
+            "pk": {"S": f"RESET#{digest}"},
+            "user": {"S": user},
+            "tenant": {"S": "demo"},
+            "purpose": {"S": purpose},
+            "email": {"S": f"{username}@example.com"},
+            "created": {"N": str(now * 1000)},
+            "expires": {"N": str((now + 3600) * 1000)},
+            "ttl": {"N": str(now + 3600)},
+        }
+        profile = self._store.get_item(
+            TableName=self.stack.physical["UsersTable"], Key={"pk": {"S": user}}, ConsistentRead=True
+        )["Item"]
+        item["epoch"] = profile["session_epoch"]
+        if purpose == "reset":
+            item["version"] = credential["version"]
+        self._store.put_item(TableName=table, Item=item)
+        return token
+
     def newest_ticket(self, username="jane"):
         """The item of the user's newest ticket."""
         found = self._store.query(
@@ -137,6 +168,35 @@ class Ostiary:
         """What an answer has to hold beside its status."""
         if not good:
             raise Wrong(function, what)
+
+
+def user_password(it):
+    """A wrong old password is counted, an expired session follows a right one, and the name may be an address."""
+    jwt = it.jwt("paula")
+    body = {"username": "paula", "old": "a password that is wrong", "new": NEW_PASSWORD, "confirm": NEW_PASSWORD}
+    it.ask("POST", "/user/password", {}, body, expected=401)
+    it.ask("POST", "/user/password", {}, body | {"old": PASSWORD})
+    it.ask("GET", "/user/sessions", bearer(jwt), expected=401)
+    it.ask("POST", "/user/password", {}, body | {"old": NEW_PASSWORD, "new": PASSWORD, "confirm": PASSWORD})
+
+
+def user_forgot(it):
+    """By name and by address; the same calls are made for anybody, so whether a message leaves does not matter here."""
+    for name in ("ruth", "ruth@example.com", "nobody"):
+        it.ask("POST", "/user/forgot", {}, {"username": name})
+
+
+def user_reset(it):
+    token, new = it.one_time_token("ruth", "reset"), f"{NEW_PASSWORD} {uuid.uuid4()}"
+    body = {"token": token, "new": new, "confirm": new}
+    it.ask("POST", "/user/reset", {}, body)
+    it.ask("POST", "/user/reset", {}, body, expected=404)
+
+
+def user_verify(it):
+    body = {"token": it.one_time_token("ruth", "verify")}
+    it.ask("POST", "/user/verify", {}, body)
+    it.ask("POST", "/user/verify", {}, body, expected=404)
 
 
 def user_renew(it):
@@ -334,6 +394,10 @@ def plain(method, path):
 # By logical id; that none is missing is checked.
 CALLS = {
     "UserLogin": Ostiary.login,
+    "UserPassword": user_password,
+    "UserForgot": user_forgot,
+    "UserReset": user_reset,
+    "UserVerify": user_verify,
     "UserRenew": user_renew,
     "UserToken": user_token,
     "UserSessions": user_sessions,

@@ -183,7 +183,8 @@ def adapted(cloud, template):
         if isinstance(properties.get("CodeUri"), str):
             properties["CodeUri"] = str(template.parent.resolve() / properties["CodeUri"])
         for policy in properties.get("Policies", []):
-            for statement in policy["Statement"]:
+            # What a condition adds stands between its name and what there is without.
+            for statement in policy.get("Fn::If", [None, policy])[1]["Statement"]:
                 name = isinstance(statement["Resource"], dict) and statement["Resource"].get("Ref")
                 if name in secrets:
                     statement["Resource"] = {"Fn::Sub": SECRET_ARN.replace("SECRET", name)}

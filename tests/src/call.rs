@@ -17,7 +17,17 @@ pub struct Call {
     address: String,
 }
 
+/// A password that keeps every rule, and is nobody's.
+pub const NEW_PASSWORD: &str = "seven lamps above a quiet harbour";
+
 impl Call {
+    /// A change of an account's password to [`NEW_PASSWORD`].
+    #[must_use]
+    pub fn new_password(username: &str, old: &str) -> Self {
+        let new = NEW_PASSWORD;
+        Self::to("user-password").json(&json!({ "username": username, "old": old, "new": new, "confirm": new }))
+    }
+
     /// A request without anything to the endpoint of that name.
     #[must_use]
     pub fn to(name: &str) -> Self {
@@ -29,6 +39,13 @@ impl Call {
         });
         let headers = headers.as_object().cloned().unwrap_or_default();
         Self { route, headers, query: String::new(), path: Map::new(), body: None, address: "203.0.113.7".to_owned() }
+    }
+
+    /// A token in exchange for a password that is another one for each token.
+    #[must_use]
+    pub fn reset(token: &str) -> Self {
+        let new = format!("{NEW_PASSWORD} {}", token.chars().rev().take(6).collect::<String>());
+        Self::to("user-reset").json(&json!({ "token": token, "new": new, "confirm": new }))
     }
 
     /// Which endpoint it goes to.

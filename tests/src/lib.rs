@@ -13,7 +13,7 @@ pub mod world;
 
 use std::path::{Path, PathBuf};
 
-pub use call::Call;
+pub use call::{Call, NEW_PASSWORD};
 pub use random::Dice;
 pub use world::{Account, Handler, World};
 

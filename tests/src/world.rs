@@ -13,15 +13,27 @@ use shared::api::ROUTES;
 use shared::authorize::Verifier;
 use shared::clock::{Clock, Timestamp};
 use shared::gateway::{Endpoint, Event, Response, handle};
+use shared::jwt::Party;
 use shared::keyring::{Algorithm, KeySet, Keyring};
-use shared::password::Phc;
+use shared::login::Login;
+use shared::one_time::{OneTime, Purpose};
+use shared::password::pepper::{Pepper, Usage};
+use shared::password::{Hasher, Phc};
+use shared::random::Random;
+use shared::recovery::Recovery;
 use shared::renewal::Renewer;
 use shared::secret::Password;
 use shared::store::memory::MemoryStore;
-use shared::store::{Administration as _, Creation, LoginName, NewUser, Store, Write};
-use shared::tenant::{Tenant, TenantName};
-use shared::testing::Stack;
+use shared::store::{Administration as _, Creation, LoginName, Lookup, NewUser, Store, Write};
+use shared::tenant::{Tenant, TenantName, Tenants};
+use shared::testing::{Stack, StubKeySource};
 use shared::user::{Email, User, UserId, UserName};
+use ticket_authenticate::TicketAuthenticate;
+use user_forgot::UserForgot;
+use user_login::UserLogin;
+use user_password::UserPassword;
+use user_reset::UserReset;
+use user_verify::UserVerify;
 
 use crate::call::Call;
 use crate::shape;
@@ -97,6 +109,7 @@ pub struct World {
     pub expired: Account,
     /// Access tokens.
     pub applications: Applications,
+    pepper: Option<(Usage, StubKeySource)>,
     endpoints: BTreeMap<&'static str, Handler>,
 }
 
@@ -148,8 +161,20 @@ impl World {
         stack.store.edit_credential(&expired.login_name(), |credential| credential.password_expires = Some(now));
         let applications = founder.applications().await;
         let _founding = stack.store.take_calls();
-        let endpoints = endpoints(&stack, stack.store.clone(), Arc::new(stack.clock.clone()));
-        Self { stack, demo, admin, other, other_admin, disabled, passwordless, expired, applications, endpoints }
+        let endpoints = endpoints(&stack, None, stack.store.clone(), Arc::new(stack.clock.clone()));
+        Self {
+            stack,
+            demo,
+            admin,
+            other,
+            other_admin,
+            disabled,
+            passwordless,
+            expired,
+            applications,
+            pepper: None,
+            endpoints,
+        }
     }
 
     /// Sends a request. An answer that breaks a rule for all answers fails the test.
@@ -203,6 +228,35 @@ impl World {
         member(&self.send(&call).await, "id")
     }
 
+    /// A token that sets a new password, as if it had been sent.
+    pub async fn reset_token(&self, account: &Account) -> String {
+        let wanted = Lookup { credential: Some(account.login_name()), ..Lookup::default() };
+        let found = self.stack.store.lookup(wanted).await.expect("memory").credential.expect("an account");
+        self.one_time_token(account, Purpose::Reset { version: found.version }).await
+    }
+
+    /// A token that verifies an address, as if it had been sent.
+    pub async fn verification_token(&self, account: &Account) -> String {
+        self.one_time_token(account, Purpose::Verify).await
+    }
+
+    async fn one_time_token(&self, account: &Account, purpose: Purpose) -> String {
+        let now = self.stack.clock.now();
+        let wanted = Lookup { users: vec![account.user.id.clone()], ..Lookup::default() };
+        let found = self.stack.store.lookup(wanted).await.expect("memory");
+        let (token, text) = OneTime::issue(&found.users[0], purpose, now, &*self.stack.random);
+        let stored = self.stack.store.create_one_time(&account.login_name(), &token, now).await.expect("memory");
+        assert_eq!(stored, Write::Done);
+        text.expose_secret().to_owned()
+    }
+
+    /// What sends tokens, into [`Stack::outbox`].
+    #[must_use]
+    pub fn recovery(&self) -> Recovery<MemoryStore> {
+        let Stack { store, clock, random, outbox, config, .. } = self.stack.clone();
+        Recovery::new(store, Arc::new(clock), random, Arc::new(outbox), &config)
+    }
+
     /// A profile's JWT, on behalf of an application.
     pub async fn profile_jwt(&self, account: &Account) -> String {
         let call = Call::to("profile-authenticate").id(account.id()).header("x-api-key", &self.applications.everywhere);
@@ -224,7 +278,7 @@ struct Founder<'a> {
 
 impl Founder<'_> {
     async fn tenant(&self, name: &str) {
-        let tenant = Tenant { name: TenantName::parse(name).expect("a name"), created: self.stack.clock.now() };
+        let tenant = Tenant::new(TenantName::parse(name).expect("a name"), self.stack.clock.now());
         assert_eq!(self.stack.store.create_tenant(&tenant).await.expect("memory"), Write::Done);
     }
 
@@ -241,6 +295,7 @@ impl Founder<'_> {
             tenant: TenantName::parse(tenant).expect("a tenant"),
             name: UserName::parse(name).expect("a name"),
             email: Email::parse(&format!("{name}@{tenant}.example")),
+            email_verified: false,
             first_name: Some(format!("First of {tenant} {name}")),
             last_name: None,
             enabled: true,
@@ -252,7 +307,7 @@ impl Founder<'_> {
             key_epoch: 0,
         };
         let phc = password.map(|password| self.hash(password));
-        let created = self.stack.store.create_user(NewUser { user: user.clone(), phc }).await.expect("memory");
+        let created = self.stack.store.create_user(NewUser::new(user.clone(), phc)).await.expect("memory");
         assert_eq!(created, Creation::Done);
         Account { user, password: password.unwrap_or_default().to_owned() }
     }
@@ -296,46 +351,109 @@ fn wired<E: Endpoint>(endpoint: E) -> (&'static str, Handler) {
     (name, handler)
 }
 
+/// What the endpoints of one environment are wired with, as `shared::start` does it for their `main`s.
+struct Wiring<'a, S> {
+    stack: &'a Stack,
+    store: S,
+    clock: Arc<dyn Clock>,
+    hasher: Arc<Hasher>,
+}
+
+impl<S: Store> Wiring<'_, S> {
+    fn store(&self) -> S {
+        self.store.clone()
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    fn random(&self) -> Arc<dyn Random> {
+        Arc::clone(&self.stack.random)
+    }
+
+    fn keyring(&self) -> Arc<Keyring> {
+        Arc::clone(&self.stack.keyring)
+    }
+
+    fn party(&self) -> Party {
+        self.stack.config.party.clone()
+    }
+
+    fn default_tenant(&self) -> TenantName {
+        self.stack.config.default_tenant.clone()
+    }
+
+    fn verifier(&self) -> Verifier<S> {
+        Verifier { store: self.store(), keyring: self.keyring(), party: self.party(), clock: self.clock() }
+    }
+
+    fn renewer(&self) -> Renewer<S> {
+        let lifetimes = self.stack.config.lifetimes;
+        Renewer { verifier: self.verifier(), random: self.random(), lifetimes, tenants: Tenants::default() }
+    }
+
+    fn login(&self) -> Login<S> {
+        Login::new(self.store(), Arc::clone(&self.hasher), self.clock(), self.random(), &self.stack.config)
+    }
+
+    fn recovery(&self) -> Recovery<S> {
+        let outbox = Arc::new(self.stack.outbox.clone());
+        Recovery::new(self.store(), self.clock(), self.random(), outbox, &self.stack.config)
+    }
+
+    fn profile(&self) -> profile_authenticate::ProfileAuthenticate<S> {
+        profile_authenticate::ProfileAuthenticate {
+            verifier: self.verifier(),
+            random: self.random(),
+            lifetimes: self.stack.config.lifetimes,
+            tenants: Tenants::default(),
+        }
+    }
+}
+
 /// Every endpoint, wired as its `main` does; one of [`ROUTES`] that is missing here fails every test.
-fn endpoints<S: Store>(stack: &Stack, store: S, clock: Arc<dyn Clock>) -> BTreeMap<&'static str, Handler> {
-    let Stack { keyring, random, config, .. } = stack.clone();
-    let verifier = || Verifier {
-        store: store.clone(),
-        keyring: keyring.clone(),
-        party: config.party.clone(),
-        clock: clock.clone(),
-    };
-    let login = user_login::UserLogin::new(store.clone(), keyring.clone(), clock.clone(), random.clone(), &config);
-    let ticket = ticket_authenticate::TicketAuthenticate::new(store.clone(), clock.clone(), random.clone(), &config);
-    let lifetimes = config.lifetimes;
-    let renewer = || Renewer { verifier: verifier(), random: random.clone(), longest: lifetimes.login_max };
+fn endpoints<S: Store>(
+    stack: &Stack,
+    pepper: Option<&(Usage, StubKeySource)>,
+    store: S,
+    clock: Arc<dyn Clock>,
+) -> BTreeMap<&'static str, Handler> {
+    let pepper = pepper.map(|(usage, secret)| Pepper::new(*usage, secret.clone(), Arc::new(stack.clock.clone())));
+    let hasher = Arc::new(stack.config.hasher().expect("a cost").with_pepper(pepper));
+    let it = Wiring { stack, store, clock, hasher };
+    let (keyring, party, default_tenant) = (it.keyring(), it.party(), it.default_tenant());
     let wired = BTreeMap::from([
-        wired(login.expect("a cost")),
-        wired(user_renew::UserRenew { renewer: renewer(), lifetime: lifetimes.login_jwt }),
-        wired(user_token::UserToken { renewer: renewer() }),
-        wired(user_sessions::UserSessions { verifier: verifier() }),
-        wired(user_sessions_revoke::UserSessionsRevoke { verifier: verifier() }),
-        wired(user_logout::UserLogout { verifier: verifier() }),
-        wired(authheader_add::AuthHeaderAdd { verifier: verifier(), random: random.clone() }),
-        wired(authheader_list::AuthHeaderList { verifier: verifier() }),
-        wired(authheader_delete::AuthHeaderDelete { verifier: verifier() }),
-        wired(authheader_rotate::AuthHeaderRotate { verifier: verifier(), random: random.clone() }),
-        wired(authheader_report_leaked::AuthHeaderReportLeaked { store: store.clone() }),
-        wired(oauth2_introspect::Oauth2Introspect { verifier: verifier() }),
-        wired(oauth2_revoke::Oauth2Revoke { verifier: verifier() }),
-        wired(test_secure::TestSecure { verifier: verifier() }),
+        wired(UserLogin { login: it.login(), keyring, party, default_tenant }),
+        wired(UserPassword { login: it.login(), default_tenant: it.default_tenant() }),
+        wired(UserForgot { login: it.login(), recovery: it.recovery(), default_tenant: it.default_tenant() }),
+        wired(UserReset { login: it.login() }),
+        wired(UserVerify { store: it.store(), clock: it.clock() }),
+        wired(user_renew::UserRenew { renewer: it.renewer() }),
+        wired(user_token::UserToken { renewer: it.renewer() }),
+        wired(user_sessions::UserSessions { verifier: it.verifier() }),
+        wired(user_sessions_revoke::UserSessionsRevoke { verifier: it.verifier() }),
+        wired(user_logout::UserLogout { verifier: it.verifier() }),
+        wired(authheader_add::AuthHeaderAdd { verifier: it.verifier(), random: it.random() }),
+        wired(authheader_list::AuthHeaderList { verifier: it.verifier() }),
+        wired(authheader_delete::AuthHeaderDelete { verifier: it.verifier() }),
+        wired(authheader_rotate::AuthHeaderRotate { verifier: it.verifier(), random: it.random() }),
+        wired(authheader_report_leaked::AuthHeaderReportLeaked { store: it.store() }),
+        wired(oauth2_introspect::Oauth2Introspect { verifier: it.verifier() }),
+        wired(oauth2_revoke::Oauth2Revoke { verifier: it.verifier() }),
+        wired(test_secure::TestSecure { verifier: it.verifier() }),
         wired(test_unsecure::TestUnsecure),
-        wired(ticket.expect("a cost")),
-        wired(ticket_get::TicketGet { store: store.clone(), clock: clock.clone() }),
-        wired(ticket_invalidate::TicketInvalidate { store: store.clone(), clock: clock.clone() }),
-        wired(profile_authenticate::ProfileAuthenticate { verifier: verifier(), random: random.clone(), lifetimes }),
-        wired(jwks::Jwks { keyring: keyring.clone(), clock: clock.clone() }),
+        wired(TicketAuthenticate { login: it.login() }),
+        wired(ticket_get::TicketGet { store: it.store(), clock: it.clock() }),
+        wired(ticket_invalidate::TicketInvalidate { store: it.store(), clock: it.clock() }),
+        wired(it.profile()),
+        wired(jwks::Jwks { keyring: it.keyring(), clock: it.clock() }),
         wired(openid_configuration::OpenidConfiguration {
-            keyring: keyring.clone(),
-            party: config.party.clone(),
-            clock: clock.clone(),
+            keyring: it.keyring(),
+            party: it.party(),
+            clock: it.clock(),
         }),
-        wired(health::Health { store, keyring: keyring.clone(), clock }),
+        wired(health::Health { store: it.store(), keyring: it.keyring(), clock: it.clock() }),
     ]);
     let missing: Vec<_> = ROUTES.iter().filter(|route| !wired.contains_key(route.name)).collect();
     assert!(missing.is_empty() && wired.len() == ROUTES.len(), "tests/src/world.rs wires no endpoint for {missing:?}");
@@ -358,11 +476,23 @@ impl World {
     /// Starts every endpoint anew, as a new Lambda environment would.
     pub fn restart(&mut self) {
         self.stack.keyring = Arc::new(Keyring::new(self.stack.keys.clone(), Arc::new(self.stack.clock.clone())));
-        self.endpoints = endpoints(&self.stack, self.stack.store.clone(), Arc::new(self.stack.clock.clone()));
+        let clock = Arc::new(self.stack.clock.clone());
+        self.endpoints = endpoints(&self.stack, self.pepper.as_ref(), self.stack.store.clone(), clock);
     }
 
     /// Puts every endpoint over another store and another clock: for races.
     pub fn rewire<S: Store>(&mut self, store: S, clock: Arc<dyn Clock>) {
-        self.endpoints = endpoints(&self.stack, store, clock);
+        self.endpoints = endpoints(&self.stack, self.pepper.as_ref(), store, clock);
+    }
+
+    /// Starts every endpoint anew with a pepper, whose secret holds `text`, or without one.
+    pub fn season(&mut self, pepper: Option<(Usage, &str)>) -> StubKeySource {
+        let secret = StubKeySource::new(Algorithm::EdDsa);
+        self.pepper = pepper.map(|(usage, text)| {
+            secret.answer(text);
+            (usage, secret.clone())
+        });
+        self.restart();
+        secret
     }
 }

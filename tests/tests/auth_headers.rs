@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::auth_header::{AuthHeader, AuthHeaderKey, Choices, MAX_PER_USER};
-use shared::authorize::Verifier;
-use shared::clock::{Clock as _, Timestamp};
+use shared::clock::{Clock, Timestamp};
 use shared::gateway::Response;
 use shared::secret::Digest;
-use shared::store::memory::MemoryStore;
-use shared::store::{Administration as _, Found, Guess, LoginCommit, Lookup, Renewal, Store, StoreError, Write};
+use shared::store::{Administration as _, Store as _, Write};
 use shared::testing::SeededRandom;
-use shared::ticket::{Ticket, TicketKey};
-use shared::user::UserId;
+use tests::paced::{Notes, Paced};
 use tests::world::member;
 use tests::{Account, Call, Dice, World, escaped, read};
 
@@ -308,128 +305,24 @@ async fn one_user_s_auth_headers_are_bounded() {
     assert!(works(&world, &last).await);
 }
 
-/// What a store does when a use is to be noted.
-#[derive(Clone, Copy)]
-enum Notes {
-    /// Nothing else than the one behind it.
-    Kept,
-    /// Never answers.
-    Hanging,
-}
-
-/// A store in memory that lets others go first at every call.
-#[derive(Clone)]
-struct Yielding {
-    store: MemoryStore,
-    notes: Notes,
-}
-
-impl Yielding {
-    async fn next(&self) -> &MemoryStore {
-        tokio::task::yield_now().await;
-        &self.store
-    }
-
-    async fn to_note(&self) -> &MemoryStore {
-        match self.notes {
-            Notes::Kept => self.next().await,
-            Notes::Hanging => std::future::pending().await,
-        }
-    }
-}
-
-impl Store for Yielding {
-    async fn lookup(&self, wanted: Lookup) -> Result<Found, StoreError> {
-        self.next().await.lookup(wanted).await
-    }
-
-    async fn record_guess(&self, guess: Guess) -> Result<Write, StoreError> {
-        self.next().await.record_guess(guess).await
-    }
-
-    async fn commit_login(&self, commit: LoginCommit) -> Result<Write, StoreError> {
-        self.next().await.commit_login(commit).await
-    }
-
-    async fn create_ticket(&self, ticket: &Ticket) -> Result<Write, StoreError> {
-        self.next().await.create_ticket(ticket).await
-    }
-
-    async fn touch_ticket(&self, key: &TicketKey, at: Timestamp) -> Result<Write, StoreError> {
-        self.to_note().await.touch_ticket(key, at).await
-    }
-
-    async fn renew_ticket(&self, key: &TicketKey, renewal: Renewal) -> Result<Write, StoreError> {
-        self.next().await.renew_ticket(key, renewal).await
-    }
-
-    async fn tickets(&self, user: &UserId, now: Timestamp) -> Result<Vec<Ticket>, StoreError> {
-        Store::tickets(self.next().await, user, now).await
-    }
-
-    async fn end_tickets(&self, user: &UserId, epoch: u64, kept: Option<&TicketKey>) -> Result<Write, StoreError> {
-        self.next().await.end_tickets(user, epoch, kept).await
-    }
-
-    async fn delete_ticket(&self, key: &TicketKey) -> Result<(), StoreError> {
-        self.next().await.delete_ticket(key).await
-    }
-
-    async fn create_auth_header(&self, header: &AuthHeader) -> Result<Write, StoreError> {
-        self.next().await.create_auth_header(header).await
-    }
-
-    async fn auth_headers(&self, user: &UserId) -> Result<Vec<AuthHeader>, StoreError> {
-        self.next().await.auth_headers(user).await
-    }
-
-    async fn count_auth_headers(&self, user: &UserId, enough: usize) -> Result<usize, StoreError> {
-        self.next().await.count_auth_headers(user, enough).await
-    }
-
-    async fn note_auth_header_use(&self, key: &AuthHeaderKey, at: Timestamp) -> Result<(), StoreError> {
-        self.to_note().await.note_auth_header_use(key, at).await
-    }
-
-    async fn rotate_auth_header(
-        &self,
-        old: &AuthHeaderKey,
-        ends: Timestamp,
-        new: &AuthHeader,
-    ) -> Result<Write, StoreError> {
-        self.next().await.rotate_auth_header(old, ends, new).await
-    }
-
-    async fn delete_auth_header(&self, key: &AuthHeaderKey) -> Result<Write, StoreError> {
-        self.next().await.delete_auth_header(key).await
-    }
-}
-
-fn verifier(world: &World, notes: Notes) -> Verifier<Yielding> {
-    Verifier {
-        store: Yielding { store: world.stack.store.clone(), notes },
-        keyring: Arc::clone(&world.stack.keyring),
-        party: world.stack.config.party.clone(),
-        clock: Arc::new(world.stack.clock.clone()),
-    }
-}
-
 /// A world in which rotation, deletion and the report of a leak go step by step, so that they can overtake each other.
-async fn interleaving() -> World {
+async fn interleaving(seed: u64) -> World {
     let mut world = World::new().await;
-    let random = world.stack.random.clone();
-    world.replace(authheader_rotate::AuthHeaderRotate { verifier: verifier(&world, Notes::Kept), random });
-    world.replace(authheader_delete::AuthHeaderDelete { verifier: verifier(&world, Notes::Kept) });
-    let store = verifier(&world, Notes::Kept).store;
-    world.replace(authheader_report_leaked::AuthHeaderReportLeaked { store });
+    let store = Paced::new(world.stack.store.clone(), seed);
+    rewire(&mut world, store);
     world
+}
+
+fn rewire(world: &mut World, store: Paced) {
+    let clock: Arc<dyn Clock> = Arc::new(world.stack.clock.clone());
+    world.rewire(store, clock);
 }
 
 #[tokio::test]
 async fn of_parallel_rotations_none_prolongs_what_another_one_ended() {
     let (mut won, mut lost) = (0, 0);
     for round in 0..200 {
-        let world = interleaving().await;
+        let world = interleaving(round).await;
         let (jwt, dice, now) = (world.jwt(&world.demo).await, Dice::new(round), world.stack.clock.now());
         let old = world.auth_header(&jwt).await;
         let overlaps: Vec<u64> = (0..8).map(|_| dice.one(&[0, 1, 5, 60, 1000])).collect();
@@ -454,7 +347,7 @@ async fn of_parallel_rotations_none_prolongs_what_another_one_ended() {
 #[tokio::test]
 async fn a_rotation_brings_nothing_back_that_was_ended_meanwhile() {
     for round in 0..100 {
-        let world = interleaving().await;
+        let world = interleaving(round as u64).await;
         let jwt = world.jwt(&world.demo).await;
         let old = world.auth_header(&jwt).await;
         let ends = [
@@ -665,8 +558,8 @@ async fn a_note_that_hangs_or_fails_harms_nobody() {
     settle().await;
     world.stack.store.fail_after(None);
     let _earlier = world.stack.store.take_calls();
-    world.replace(test_secure::TestSecure { verifier: verifier(&world, Notes::Hanging) });
-    world.replace(oauth2_introspect::Oauth2Introspect { verifier: verifier(&world, Notes::Hanging) });
+    let store = Paced::new(world.stack.store.clone(), 1).with_notes(Notes::Hanging);
+    rewire(&mut world, store);
     for _ in 0..100 {
         let second = Duration::from_secs(1);
         let (used, asked) = (used(&header), introspection.clone());

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use shared::keyring::Algorithm;
+use shared::password::pepper::Usage;
 use shared::store::{LoginName, Lookup, Store as _};
 use tests::world::member;
 use tests::{Call, World, escaped, hex};
@@ -93,7 +94,26 @@ async fn secrets(world: &World) -> Vec<String> {
     let phc = world.stack.store.lookup(wanted).await.unwrap().credential.unwrap().phc.unwrap();
     secrets.extend(phc.expose_secret().rsplit('$').take(2).map(str::to_owned));
     secrets.extend(successors);
+    secrets.extend(recovered(world).await);
+    secrets.push(PEPPER.to_owned());
     secrets
+}
+
+/// Its 32 bytes are a text, so that each form of it can be looked for.
+const PEPPER: &str = "a-Pepper-of-exactly-32-bytes-0-1";
+
+/// The same with a pepper, with another in its place, with a damaged secret and without any answer.
+async fn season(world: &mut World, secrets: &[String]) {
+    let key = STANDARD.encode(PEPPER);
+    let good = format!(r#"{{"current":"p1","peppers":{{"p1":"{key}"}}}}"#);
+    for text in [good.clone(), good.replace("p1", "p2"), good.replace("current", key.as_str())] {
+        let secret = world.season(Some((Usage::Required, &text)));
+        log_in(world, secrets).await;
+        secret.fail(true);
+        world.restart();
+        log_in(world, secrets).await;
+    }
+    world.season(None);
 }
 
 /// What takes the place of something else, and the digest of a ticket that lives, which a JWT names.
@@ -124,24 +144,41 @@ async fn successors(world: &World) -> Vec<String> {
     vec![renewed, chosen, rotated, ticket, claims["sid"].as_str().unwrap().to_owned()]
 }
 
+/// Tokens that were sent, used and not, and the password that one of them set.
+async fn recovered(world: &World) -> Vec<String> {
+    let mut sent = Vec::new();
+    for name in ["passwordless", "other/demo", "other/admin"] {
+        // The last one is not sent, and taken back.
+        world.stack.outbox.fail(name == "other/admin");
+        world.send(&Call::to("user-forgot").json(&json!({ "username": name }))).await;
+        let (_, detail) = world.stack.outbox.take().pop().unwrap();
+        let detail: Value = serde_json::from_str(&detail).unwrap();
+        sent.push(detail["token"].as_str().unwrap().to_owned());
+    }
+    world.stack.outbox.fail(false);
+    let (verification, new) = (world.verification_token(&world.admin).await, "Lamp-light-on-a-quiet-harbour-7");
+    for call in [
+        Call::to("user-reset").json(&json!({ "token": sent[0], "new": "too short", "confirm": "too short" })),
+        Call::to("user-reset").json(&json!({ "token": sent[0], "new": new, "confirm": WRONG })),
+        Call::to("user-reset").json(&json!({ "token": sent[0], "new": new, "confirm": new })),
+        Call::to("user-reset").json(&json!({ "token": sent[0], "new": new, "confirm": new })),
+        Call::to("user-reset").json(&json!({ "token": verification, "new": new, "confirm": new })),
+        Call::to("user-verify").json(&json!({ "token": sent[1] })),
+        Call::to("user-verify").json(&json!({ "token": verification })),
+        Call::to("user-verify").json(&json!({ "token": verification })),
+    ] {
+        world.send(&call).await;
+    }
+    sent.extend([verification, new.to_owned()]);
+    sent
+}
+
 const WRONG: &str = "Wr0ng-horse-and-battery";
 
 /// Everything that can be asked, well and badly, with every secret in every place.
 async fn ask_everything(world: &World, secrets: &[String]) {
+    log_in(world, secrets).await;
     let (jwt, header, ticket) = (&secrets[11], &secrets[7], &secrets[8]);
-    for (name, password) in [
-        ("demo", &world.demo.password),
-        ("demo", &WRONG.to_owned()),
-        ("disabled", &world.disabled.password),
-        ("expired", &world.expired.password),
-        (secrets[0].as_str(), &world.demo.password),
-    ] {
-        world.send(&Call::to("user-login").json(&json!({ "username": name, "password": password }))).await;
-        let token = &world.applications.full;
-        let fields =
-            [("accessTokenId", token.as_str()), ("tenantName", "demo"), ("username", name), ("password", password)];
-        world.send(&Call::to("ticket-authenticate").form(&fields)).await;
-    }
     for route in shared::api::ROUTES {
         let call = Call::to(route.name);
         for secret in secrets {
@@ -162,6 +199,9 @@ async fn ask_everything(world: &World, secrets: &[String]) {
                 call.clone().bearer(jwt).json(&json!({ "id": secret })),
                 call.clone().bearer(jwt).json(&json!({ "text": secret, "overlap": 2_592_000 })),
                 call.clone().json(&json!({ "token": secret, secret: 1 })),
+                call.clone().json(&json!({ "token": secret })),
+                call.clone().json(&json!({ "username": secret })),
+                call.clone().json(&json!({ "token": secret, "new": secret, "confirm": secret })),
                 call.clone().header("x-api-key", &world.applications.full).form(&[("token", secret)]),
                 call.clone().header("authorization", &format!("Basic {}", STANDARD.encode(format!("full:{secret}")))),
                 call.clone().header(secret, secret),
@@ -196,6 +236,23 @@ async fn ask_everything(world: &World, secrets: &[String]) {
     }
 }
 
+/// Every password that is good or bad, by both paths.
+async fn log_in(world: &World, secrets: &[String]) {
+    for (name, password) in [
+        ("demo", &world.demo.password),
+        ("demo", &WRONG.to_owned()),
+        ("disabled", &world.disabled.password),
+        ("expired", &world.expired.password),
+        (secrets[0].as_str(), &world.demo.password),
+    ] {
+        world.send(&Call::to("user-login").json(&json!({ "username": name, "password": password }))).await;
+        let token = &world.applications.full;
+        let fields =
+            [("accessTokenId", token.as_str()), ("tenantName", "demo"), ("username", name), ("password", password)];
+        world.send(&Call::to("ticket-authenticate").form(&fields)).await;
+    }
+}
+
 #[tokio::test]
 async fn no_secret_is_logged() {
     let caught = Caught::default();
@@ -217,6 +274,7 @@ async fn no_secret_is_logged() {
         world.stack.keys.answer(&world.stack.keys.text().replace("\"alg\"", "\"alk\""));
         world.restart();
         ask_everything(&world, &secrets).await;
+        season(&mut world, &secrets).await;
         let damaged = world.demo.login_name();
         let phc = shared::password::Phc::from_stored(format!("$argon2id$v=19$m=9999999,t=1,p=1${WRONG}${WRONG}"));
         world.stack.store.edit_credential(&damaged, |credential| credential.phc = Some(phc));
@@ -224,9 +282,16 @@ async fn no_secret_is_logged() {
 
         let log = caught.take();
         assert!(log.lines().count() > 1000, "the flows are logged: {} lines", log.lines().count());
-        for expected in
-            ["\"audit\"", "\"answered\"", "\"refused\"", "\"no_such_ticket\"", "a stored password hash was refused"]
-        {
+        for expected in [
+            "\"audit\"",
+            "\"answered\"",
+            "\"refused\"",
+            "\"no_such_ticket\"",
+            "a stored password hash was refused",
+            "a password hash was outdated",
+            "which the secret does not hold",
+            "the pepper could not be read",
+        ] {
             assert!(log.contains(expected), "{expected} is missing: the log is not the functions' one");
         }
         if let Some((secret, form)) = leak(&log, &secrets) {

@@ -187,8 +187,15 @@ fn the_document_knows_every_status_that_an_endpoint_answers() {
         // For a call by another method, which the gateway never passes on, each function has a 404.
         let mut answered: BTreeSet<u16> =
             shape::statuses(route).iter().copied().filter(|status| *status != 404).collect();
-        let own =
-            ["authheader-delete", "authheader-rotate", "user-sessions-revoke", "ticket-get", "profile-authenticate"];
+        let own = [
+            "authheader-delete",
+            "authheader-rotate",
+            "user-reset",
+            "user-sessions-revoke",
+            "user-verify",
+            "ticket-get",
+            "profile-authenticate",
+        ];
         answered.extend(own.contains(&route.name).then_some(404));
         answered.extend([429, 500]);
         answered.extend((route.name != "test-unsecure").then_some(503));
@@ -273,18 +280,36 @@ type Right = (&'static str, &'static [&'static str]);
 
 const SECRET: Right = ("KeysetSecret", &["secretsmanager:GetSecretValue"]);
 
+/// Of those that take a password, where there is a pepper.
+const PEPPER: Right = ("PepperSecret", &["secretsmanager:GetSecretValue"]);
+
 /// What each function may do: tables with their actions.
 #[rustfmt::skip]
 const PERMISSIONS: &[(&str, &[Right])] = &[
     ("user-login", &[
         ("CredentialsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), ("UsersTable", &["dynamodb:BatchGetItem"]),
-        ("TicketsTable", &["dynamodb:PutItem", "dynamodb:DeleteItem"]), SECRET,
+        ("TicketsTable", &["dynamodb:PutItem", "dynamodb:DeleteItem"]), ("ApplicationsTable", &["dynamodb:BatchGetItem"]), SECRET, PEPPER,
+    ]),
+    ("user-password", &[
+        ("CredentialsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]),
+        ("UsersTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), ("ApplicationsTable", &["dynamodb:BatchGetItem"]), PEPPER,
+    ]),
+    ("user-forgot", &[
+        ("CredentialsTable", &["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]),
+        ("UsersTable", &["dynamodb:BatchGetItem"]), ("ApplicationsTable", &["dynamodb:BatchGetItem"]), (EVENT_BUS, &["events:PutEvents"]),
+    ]),
+    ("user-reset", &[
+        ("CredentialsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"]),
+        ("UsersTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), ("ApplicationsTable", &["dynamodb:BatchGetItem"]), PEPPER,
+    ]),
+    ("user-verify", &[
+        ("CredentialsTable", &["dynamodb:BatchGetItem", "dynamodb:DeleteItem"]), ("UsersTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]),
     ]),
     ("user-renew", &[
-        ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), SECRET,
+        ("UsersTable", &["dynamodb:BatchGetItem"]), ("ApplicationsTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), SECRET,
     ]),
     ("user-token", &[
-        ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), SECRET,
+        ("UsersTable", &["dynamodb:BatchGetItem"]), ("ApplicationsTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), SECRET,
     ]),
     ("user-sessions", &[
         ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:BatchGetItem", "dynamodb:Query"]), SECRET,
@@ -315,7 +340,7 @@ const PERMISSIONS: &[(&str, &[Right])] = &[
     ]),
     ("ticket-authenticate", &[
         ("CredentialsTable", &["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]), ("ApplicationsTable", &["dynamodb:BatchGetItem"]),
-        ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:PutItem", "dynamodb:DeleteItem"]),
+        ("UsersTable", &["dynamodb:BatchGetItem"]), ("TicketsTable", &["dynamodb:PutItem", "dynamodb:DeleteItem"]), PEPPER,
     ]),
     ("ticket-get", &[
         ("ApplicationsTable", &["dynamodb:BatchGetItem"]), ("UsersTable", &["dynamodb:BatchGetItem"]),
@@ -355,9 +380,22 @@ const PERMISSIONS: &[(&str, &[Right])] = &[
     ]),
 ];
 
-/// The resource of a statement: a table's ARN, or the secret.
+/// The policy that a function has where its condition holds, if it has one; it has none otherwise.
+fn unconditional(policy: &Value) -> &Value {
+    let Some(choice) = policy.get("Fn::If") else { return policy };
+    assert_eq!((&choice[0], &choice[2]), (&json!("HasPepper"), &json!({ "Ref": "AWS::NoValue" })));
+    &choice[1]
+}
+
+/// The one bus that events may be put on.
+const EVENT_BUS: &str = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBusName}";
+
+/// The resource of a statement: a table's ARN, a secret, or the event bus.
 fn resource(statement: &Value) -> String {
     let resource = &statement["Resource"];
+    if let Some(arn) = resource["Fn::Sub"].as_str() {
+        return arn.to_owned();
+    }
     if let Some(id) = resource["Ref"].as_str() {
         return id.to_owned();
     }
@@ -381,7 +419,7 @@ fn each_function_may_do_what_is_listed_and_nothing_else() {
         assert!(properties.get("Role").is_none(), "{id} has a role from elsewhere");
         let rights = found.entry(name).or_default();
         for policy in properties["Policies"].as_array().into_iter().flatten() {
-            for statement in policy["Statement"].as_array().unwrap() {
+            for statement in unconditional(policy)["Statement"].as_array().unwrap() {
                 assert_eq!(statement["Effect"], "Allow", "{id}");
                 let keys: BTreeSet<&str> = members(statement).map(|(key, _)| key.as_str()).collect();
                 assert!(keys.is_subset(&BTreeSet::from(["Sid", "Effect", "Action", "Resource"])), "{id}: {keys:?}");
@@ -398,6 +436,16 @@ fn each_function_may_do_what_is_listed_and_nothing_else() {
         })
         .collect();
     assert_eq!(found, expected);
+}
+
+#[test]
+fn only_those_who_take_a_password_may_read_the_pepper() {
+    let template = template();
+    for (id, name, function) in functions(&template) {
+        let rights = PERMISSIONS.iter().find(|(listed, _)| *listed == name).map_or(&[][..], |(_, rights)| rights);
+        let takes_passwords = function["Properties"]["MemorySize"] == json!({ "Ref": "PasswordMemoryMiB" });
+        assert_eq!(rights.contains(&PEPPER), takes_passwords, "{id}");
+    }
 }
 
 #[test]

@@ -7,14 +7,17 @@ use std::path::{Path, PathBuf};
 use shared::api::ROUTES;
 use tests::{read, workspace};
 
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 15] = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/ARCHITECTURE.md",
     "docs/security.md",
     "docs/operations.md",
+    "docs/recovery.md",
     "docs/audit-log.md",
+    "docs/moving-users.md",
+    "docs/tenants.md",
     "docs/protecting-your-api.md",
     "docs/adding-an-endpoint.md",
     "events/README.md",

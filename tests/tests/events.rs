@@ -44,6 +44,8 @@ async fn live(world: &World) -> BTreeMap<&'static str, String> {
         ("accessTokenId", world.applications.full.clone()),
         ("profileId", world.demo.id().to_owned()),
         ("authHeader", world.auth_header(&jwt).await),
+        ("resetToken", world.reset_token(&world.demo).await),
+        ("verificationToken", world.verification_token(&world.demo).await),
         ("jwt", jwt),
     ])
 }

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use shared::api::{Access, Family, ROUTES};
 use shared::gateway::MAX_BODY_BYTES;
+use shared::tenant::Tenants;
 use tests::{Call, World, escaped};
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -24,6 +25,11 @@ async fn good(world: &World, name: &str) -> Call {
     let call = Call::to(name).header("x-access-token-id", &world.applications.full);
     match name {
         "user-login" => call.json(&json!({ "username": "demo", "password": world.demo.password })),
+        "user-forgot" => Call::to(name).json(&json!({ "username": "demo" })),
+        "user-reset" => Call::reset(&world.reset_token(&world.admin).await),
+        "user-verify" => Call::to(name).json(&json!({ "token": world.verification_token(&world.demo).await })),
+        // Somebody whom nothing else here logs in.
+        "user-password" => Call::new_password("admin", &world.admin.password),
         "authheader-add" => call.bearer(&world.jwt(&world.demo).await).json(&json!({ "name": "key" })),
         "authheader-delete" => call.bearer(&world.jwt(&world.demo).await).json(&json!({ "text": "ost_abc" })),
         "profile-authenticate" => {
@@ -53,8 +59,12 @@ async fn good(world: &World, name: &str) -> Call {
     }
 }
 
-const JSON_PATHS: [&str; 7] = [
+const JSON_PATHS: [&str; 11] = [
     "user-login",
+    "user-password",
+    "user-forgot",
+    "user-reset",
+    "user-verify",
     "authheader-add",
     "authheader-delete",
     "profile-authenticate",
@@ -150,6 +160,10 @@ async fn a_key_in_two_spellings_is_a_doubled_key() {
     for (name, body) in [
         ("user-login", r#"{"username":"demo","Username":"demo","password":"x"}"#),
         ("user-login", r#"{"username":"demo","password":"x","PASSWORD":"x"}"#),
+        ("user-forgot", r#"{"username":"demo","Username":"demo"}"#),
+        ("user-reset", r#"{"token":"a","new":"b","NEW":"b","confirm":"b"}"#),
+        ("user-verify", r#"{"token":"a","TOKEN":"a"}"#),
+        ("user-password", r#"{"username":"demo","old":"a","new":"b","NEW":"b","confirm":"b"}"#),
         ("authheader-add", r#"{"name":"a","Name":"b"}"#),
         ("authheader-delete", r#"{"text":"a","Text":"b"}"#),
         ("user-sessions-revoke", r#"{"id":"a","Id":"b"}"#),
@@ -170,6 +184,10 @@ async fn a_value_of_the_wrong_type_is_refused() {
     let long = format!("\"{}\"", "x".repeat(10_000));
     for (name, fields) in [
         ("user-login", vec!["username", "password"]),
+        ("user-password", vec!["username", "old", "new", "confirm"]),
+        ("user-forgot", vec!["username"]),
+        ("user-reset", vec!["token", "new", "confirm"]),
+        ("user-verify", vec!["token"]),
         ("authheader-add", vec!["name", "expires", "scopes"]),
         ("authheader-delete", vec!["text"]),
         ("profile-authenticate", vec!["duration"]),
@@ -373,6 +391,10 @@ async fn bytes_that_are_not_utf8_are_refused_in_forms_and_in_json() {
     let world = World::new().await;
     for (name, media_type, body) in [
         ("user-login", "application/json", b"{\"username\":\"\xff\",\"password\":\"x\"}".as_slice()),
+        ("user-forgot", "application/json", b"{\"username\":\"\xff\"}"),
+        ("user-reset", "application/json", b"{\"token\":\"x\",\"new\":\"\xff\",\"confirm\":\"\xff\"}"),
+        ("user-verify", "application/json", b"{\"token\":\"\xff\"}"),
+        ("user-password", "application/json", b"{\"username\":\"x\",\"old\":\"\xff\",\"new\":\"x\",\"confirm\":\"x\"}"),
         ("authheader-add", "application/json", b"{\"name\":\"\xc0\xaf\"}"),
         ("authheader-delete", "text/plain", b"\xff\xfe"),
         ("profile-authenticate", "application/json", b"{\"duration\":\xff}"),
@@ -473,7 +495,12 @@ async fn no_profile_jwt_outlives_the_stack_s_ceiling() {
     let mut lifetimes = world.stack.config.lifetimes;
     lifetimes.profile_jwt_max = std::time::Duration::from_secs(600);
     let (verifier, random) = (tests::world::verifier(&world.stack), std::sync::Arc::clone(&world.stack.random));
-    world.replace(profile_authenticate::ProfileAuthenticate { verifier, random, lifetimes });
+    world.replace(profile_authenticate::ProfileAuthenticate {
+        verifier,
+        random,
+        lifetimes,
+        tenants: Tenants::default(),
+    });
     for (body, seconds) in [(json!({}), 600), (json!({ "duration": 86_400 }), 600), (json!({ "duration": 60 }), 60)] {
         let call = Call::to("profile-authenticate").id(world.demo.id());
         let call = call.header("x-api-key", &world.applications.full).json(&body);

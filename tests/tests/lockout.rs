@@ -26,6 +26,13 @@ fn login(account: &Account, password: &str, address: &str) -> Call {
     Call::to("user-login").json(&body).from_address(address)
 }
 
+fn new_password(account: &Account, old: &str, address: &str) -> Call {
+    Call::new_password(&account.qualified(), old).from_address(address)
+}
+
+/// A path that takes a password.
+type Try = fn(&Account, &str, &str) -> Call;
+
 async fn status(world: &World, password: &str, address: &str) -> u16 {
     world.send(&login(&world.demo, password, address)).await.status()
 }
@@ -46,7 +53,7 @@ async fn racing(seed: u64) -> World {
 
 /// A hundred wrong passwords and the right one among them at once, in 200 rounds: in how many the right one was told by
 /// `telling`, and how many wrong ones were judged at most.
-async fn storm(account: fn(&World) -> &Account, telling: u16) -> (usize, u32) {
+async fn storm(try_it: Try, account: fn(&World) -> &Account, telling: u16) -> (usize, u32) {
     let (mut told, mut most) = (0, 0);
     for round in 0..200 {
         let world = racing(round).await;
@@ -54,7 +61,7 @@ async fn storm(account: fn(&World) -> &Account, telling: u16) -> (usize, u32) {
         let place = (round * 37 % 101) as usize;
         let guesses = (0..101).map(|number| {
             let password = if number == place { account.password.clone() } else { format!("guess {round} {number}") };
-            let (call, world) = (login(account, &password, HOME), &world);
+            let (call, world) = (try_it(account, &password, HOME), &world);
             async move { world.send(&call).await.status() }
         });
         let answers = join_all(guesses).await;
@@ -70,12 +77,17 @@ async fn storm(account: fn(&World) -> &Account, telling: u16) -> (usize, u32) {
 #[tokio::test]
 async fn of_a_hundred_parallel_guesses_no_more_count_than_the_limit_and_the_right_one_rarely_gets_through() {
     // An expired password opens nothing, but being told that it has is being told that it was right.
-    for (account, telling) in
-        [((|world: &World| &world.demo) as fn(&World) -> &Account, 200), (|world| &world.expired, 403)]
-    {
-        let (told, most) = storm(account, telling).await;
+    let demo: fn(&World) -> &Account = |world| &world.demo;
+    let expired: fn(&World) -> &Account = |world| &world.expired;
+    for (path, try_it, account, telling) in [
+        ("user-login", login as Try, demo, 200),
+        ("user-login", login, expired, 403),
+        ("user-password", new_password, demo, 200),
+        ("user-password", new_password, expired, 200),
+    ] {
+        let (told, most) = storm(try_it, account, telling).await;
         figure(&format!(
-            "101 guesses at once: told by {telling} in {told} of 200 rounds, {most} wrong ones judged at most"
+            "101 guesses at once at {path}: told by {telling} in {told} of 200 rounds, {most} wrong ones judged at most"
         ));
         assert_eq!(most, RULES.per_network, "the limit is reached, or nothing was tested");
         assert!(told < 60, "guessing a hundred at once is hardly better than guessing five: {told}");

@@ -39,6 +39,10 @@ fn user_login(tenant: &str, name: &str, password: &str) -> Call {
     Call::to("user-login").json(&json!({ "username": format!("{tenant}/{name}"), "password": password }))
 }
 
+fn new_password(tenant: &str, name: &str, old: &str) -> Call {
+    Call::new_password(&format!("{tenant}/{name}"), old)
+}
+
 fn ticket_login(world: &World, tenant: &str, name: &str, password: &str) -> Call {
     Call::to("ticket-authenticate").form(&[
         ("accessTokenId", &world.applications.everywhere),
@@ -83,6 +87,37 @@ async fn every_refused_ticket_is_one_answer_and_one_sequence_of_work() {
     for (what, tenant, name, password) in classes(&world) {
         assert_eq!(watched(&world, &ticket_login(&world, &tenant, &name, &password)).await, expected, "{what}");
     }
+}
+
+#[tokio::test]
+async fn every_refused_change_of_a_password_is_one_answer_and_one_sequence_of_work() {
+    let world = World::new().await;
+    let expected = watched(&world, &new_password("demo", "demo", "Wrong-horse-battery-9")).await;
+    assert_eq!((expected.0.status(), expected.1.as_slice()), (401, ["lookup", "lookup", "record_guess"].as_slice()));
+    for (what, tenant, name, password) in classes(&world) {
+        assert_eq!(watched(&world, &new_password(&tenant, &name, &password)).await, expected, "{what}");
+    }
+    let disabled = new_password("demo", "disabled", &world.disabled.password);
+    assert_eq!(watched(&world, &disabled).await, expected, "a disabled user, right password");
+}
+
+/// What holds an `@` may be an address, and costs one more read, whoever has it.
+#[tokio::test]
+async fn an_address_costs_the_same_whoever_has_it() {
+    let world = World::new().await;
+    let login = |name: &str| user_login("demo", name, "Wrong-horse-battery-9");
+    let expected = watched(&world, &login("nobody@nowhere.example")).await;
+    assert_eq!(expected.0.status(), 401);
+    assert_eq!(expected.1, ["lookup", "lookup", "lookup", "record_guess"]);
+    for name in
+        ["demo@demo.example", "DEMO@Demo.Example", "disabled@demo.example", "@", "a@b@c", "a b@c", "demo@", "@demo"]
+    {
+        assert_eq!(watched(&world, &login(name)).await, expected, "{name}");
+    }
+    let right = user_login("demo", "Demo@demo.example", &world.demo.password);
+    assert_eq!(watched(&world, &right).await.0.status(), 200);
+    let elsewhere = user_login("other", "demo@demo.example", &world.demo.password);
+    assert_eq!(watched(&world, &elsewhere).await, expected, "an address is one of its tenant");
 }
 
 #[tokio::test]

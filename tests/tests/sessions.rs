@@ -10,12 +10,14 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use shared::api::{Access, ROUTES, Route};
 use shared::clock::{Clock, Timestamp};
+use shared::config::Lifetimes;
 use shared::gateway::Response;
 use shared::jwt::{self, Bearer};
 use shared::renewal::Renewer;
 use shared::secret::Digest;
 use shared::source::{MAX_AGENT_BYTES, Source};
 use shared::store::{Administration as _, Lookup, Store as _};
+use shared::tenant::Tenants;
 use shared::testing::FrozenClock;
 use shared::ticket::{Limits, Origin, Ticket, TicketKey};
 use tests::paced::Paced;
@@ -347,7 +349,8 @@ async fn a_login_older_than_the_longest_life_of_now_is_not_renewed() {
     let jwt = chosen(&world, &world.jwt(&world.demo).await, "d=2").await;
     let lowered = |world: &World| {
         let (verifier, random) = (verifier(&world.stack), Arc::clone(&world.stack.random));
-        user_token::UserToken { renewer: Renewer { verifier, random, longest: Duration::from_hours(1) } }
+        let lifetimes = Lifetimes { login_max: Duration::from_hours(1), ..world.stack.config.lifetimes };
+        user_token::UserToken { renewer: Renewer { verifier, random, lifetimes, tenants: Tenants::default() } }
     };
     world.replace(lowered(&world));
     pass(&world, 3599);
@@ -383,7 +386,7 @@ async fn only_the_jwt_of_a_login_can_be_renewed() {
 }
 
 #[tokio::test]
-async fn a_password_that_is_over_renews_nothing() {
+async fn what_a_password_opened_ends_with_it_however_often_it_is_renewed() {
     let world = World::new().await;
     let end = world.stack.clock.now().plus(Duration::from_hours(2));
     world.stack.store.edit_credential(&world.demo.login_name(), |credential| credential.password_expires = Some(end));
@@ -393,12 +396,13 @@ async fn a_password_that_is_over_renews_nothing() {
     let jwt = answer["Token"].as_str().unwrap();
     world.stack.clock.set(Timestamp::from_millis(end.as_millis() - 1));
     let jwt = chosen(&world, jwt, "d=1").await;
+    assert!(works(&world, &jwt).await);
     world.stack.clock.set(end);
-    for call in [renew(&jwt), token(&jwt, "m=5")] {
-        let response = world.send(&call).await;
-        assert_eq!((response.status(), body(&response)), (403, json!({ "message": "Password expired" })));
+    for call in [renew(&jwt), token(&jwt, "m=5"), Call::to("test-secure").bearer(&jwt)] {
+        assert_eq!(status(&world, &call).await, 401, "{}", call.route().name);
     }
-    assert!(works(&world, &jwt).await, "what was granted before goes on to its end");
+    let login = Call::to("user-login").json(&json!({ "username": "demo", "password": world.demo.password }));
+    assert_eq!(body(&world.send(&login).await), json!({ "message": "Password expired" }), "the login says why");
 }
 
 #[tokio::test]

@@ -10,10 +10,12 @@ use shared::auth_header::{AuthHeader, Choices};
 use shared::clock::Clock as _;
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Event, Request, Response, handle};
-use shared::store::{Administration as _, Write};
+use shared::password::pepper::Usage;
+use shared::store::{Administration as _, Lookup, Store as _, Write};
+use shared::tenant::TenantName;
 use shared::testing::SeededRandom;
 use tests::world::verifier;
-use tests::{Call, World, escaped};
+use tests::{Call, NEW_PASSWORD, World, escaped};
 
 use crate::forge::Forge;
 use crate::{classes, rotations};
@@ -74,6 +76,10 @@ async fn good(world: &World, name: &str) -> Call {
     let (call, key) = (Call::to(name), &world.applications.full);
     match name {
         "user-login" => call.json(&json!({ "username": "demo", "password": world.demo.password })),
+        "user-forgot" => call.json(&json!({ "username": "demo" })),
+        "user-reset" => Call::reset(&secret(world.reset_token(&world.demo).await)),
+        "user-verify" => call.json(&json!({ "token": secret(world.verification_token(&world.demo).await) })),
+        "user-password" => Call::new_password("demo", &world.demo.password),
         "ticket-authenticate" => call.form(&[
             ("accessTokenId", key),
             ("tenantName", "demo"),
@@ -192,6 +198,11 @@ async fn logins() {
         by_ticket(CANARIES[0], CANARIES[1]),
         by_ticket("disabled", &world.disabled.password),
         by_ticket("expired", &world.expired.password),
+        Call::new_password("demo", CANARIES[1]),
+        Call::new_password("disabled", &world.disabled.password),
+        Call::to("user-password").json(&json!({
+            "username": "demo", "old": world.demo.password, "new": "short", "confirm": "short",
+        })),
         // As many as are free, and one more.
         login("admin", "first"),
         login("admin", "second"),
@@ -201,6 +212,57 @@ async fn logins() {
         login("admin", "sixth"),
     ] {
         act(&world, &call).await;
+    }
+}
+
+/// What the right password meets in a tenant of its own rules.
+async fn rules() {
+    let mut world = World::new().await;
+    let name = TenantName::parse("demo").unwrap();
+    let wanted = Lookup { tenant: Some(name), ..Lookup::default() };
+    let mut tenant = world.stack.store.lookup(wanted).await.unwrap().tenant.unwrap();
+    tenant.settings.verified_email = true;
+    assert_eq!(world.stack.store.update_tenant(&tenant).await.unwrap(), Write::Done);
+    let login = json!({ "username": "demo", "password": world.demo.password });
+    act(&world, &Call::to("user-login").json(&login)).await;
+    let other = Call::new_password("other/demo", &world.other.password);
+    act(&world, &other).await;
+    // Back to what it was: told only once the old one was found right.
+    let back = json!({ "username": "other/demo", "old": NEW_PASSWORD, "new": NEW_PASSWORD, "confirm": NEW_PASSWORD });
+    act(&world, &Call::to("user-password").json(&back)).await;
+    let jwt = secret(world.jwt(&world.other_admin).await);
+    let gone = &world.other.user.tenant;
+    assert_eq!(world.stack.store.close_tenant(gone).await.unwrap(), Write::Done);
+    assert_eq!(world.stack.store.delete_tenant(gone).await.unwrap(), Write::Done);
+    act(&world, &Call::to("user-renew").bearer(&jwt)).await;
+    world.season(Some((Usage::Required, r#"{"peppers":{}}"#)));
+    act(&world, &Call::to("user-login").json(&login)).await;
+}
+
+/// Tokens that are no longer good, and messages that can't be sent.
+async fn recoveries() {
+    let world = World::new().await;
+    let forgot = |name: &str| Call::to("user-forgot").json(&json!({ "username": name }));
+    let verify = |token: &str| Call::to("user-verify").json(&json!({ "token": token }));
+    let token = secret(world.reset_token(&world.demo).await);
+    for call in [
+        forgot("demo"),
+        forgot("admin@demo.example"),
+        forgot(CANARIES[0]),
+        forgot("disabled"),
+        verify(CANARIES[2]),
+        verify(&token),
+        Call::reset(CANARIES[2]),
+        Call::reset(&token),
+        Call::reset(&token),
+    ] {
+        act(&world, &call).await;
+    }
+    world.stack.outbox.fail(true);
+    act(&world, &forgot("other/demo")).await;
+    for (_, detail) in world.stack.outbox.take() {
+        let detail: Value = serde_json::from_str(&detail).unwrap();
+        detail["token"].as_str().into_iter().for_each(|token| tell("secret", &json!(token)));
     }
 }
 
@@ -357,6 +419,8 @@ pub async fn everything() {
     }
     every_endpoint().await;
     logins().await;
+    rules().await;
+    recoveries().await;
     applications().await;
     credentials().await;
     a_panic().await;

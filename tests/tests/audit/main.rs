@@ -17,8 +17,11 @@ use serde_json::Value;
 use shared::access_token::Action;
 use shared::api::{Access, ROUTES};
 use shared::audit::{DONE, Outcome};
+use shared::delivery::DeliveryError;
 use shared::error::Problem;
 use shared::keyring::KeyringError;
+use shared::password::pepper::PepperError;
+use shared::password::rules::Broken;
 use shared::store::StoreError;
 use shared::user::UserId;
 use tests::{figure, read};
@@ -218,12 +221,15 @@ fn the_log_level_does_not_hold_the_trail_back() {
 fn problems() -> Vec<Problem> {
     let exhaustive = |problem: &Problem| match problem {
         Problem::Invalid { .. }
+        | Problem::WeakPassword { .. }
         | Problem::MissingParameter(_)
         | Problem::BodyTooLarge
         | Problem::UnsupportedMediaType
         | Problem::NoSuchRoute
         | Problem::BadCredentials
         | Problem::PasswordExpired
+        | Problem::EmailNotVerified
+        | Problem::NoSuchOneTime
         | Problem::DisabledProfile(_)
         | Problem::Unauthenticated
         | Problem::NotFromLogin
@@ -240,16 +246,21 @@ fn problems() -> Vec<Problem> {
         | Problem::UnknownClient
         | Problem::Store(_)
         | Problem::Keys(_)
-        | Problem::Internal(_) => 24,
+        | Problem::Pepper(_)
+        | Problem::Delivery(_)
+        | Problem::Internal(_) => 29,
     };
     let problems = vec![
         Problem::invalid("x", "y"),
+        Problem::WeakPassword { field: "x", broken: Broken::Common },
         Problem::MissingParameter("x"),
         Problem::BodyTooLarge,
         Problem::UnsupportedMediaType,
         Problem::NoSuchRoute,
         Problem::BadCredentials,
         Problem::PasswordExpired,
+        Problem::EmailNotVerified,
+        Problem::NoSuchOneTime,
         Problem::DisabledProfile(UserId::nobody("x")),
         Problem::Unauthenticated,
         Problem::NotFromLogin,
@@ -266,6 +277,8 @@ fn problems() -> Vec<Problem> {
         Problem::UnknownClient,
         Problem::Store(StoreError::Corrupt { item: "x", attribute: "y" }),
         Problem::Keys(KeyringError::NoneSigns),
+        Problem::Pepper(PepperError::NotRead),
+        Problem::Delivery(DeliveryError::NotTaken("x".to_owned())),
         Problem::Internal("x"),
     ];
     assert!(problems.iter().all(|problem| exhaustive(problem) == problems.len()));

@@ -21,7 +21,7 @@ use shared::secret::Password;
 use shared::store::dynamo::DynamoStore;
 use shared::store::{Administration as _, Creation, NewUser, Write};
 use shared::tenant::{Tenant, TenantName};
-use shared::user::{User, UserId, UserName};
+use shared::user::{Email, User, UserId, UserName};
 
 /// The API with its cloud and demo data.
 pub struct Stack {
@@ -157,20 +157,26 @@ impl Stack {
             id: UserId::generate(&SystemRandom),
             tenant: tenant.clone(),
             name: UserName::parse(name).unwrap(),
+            email: Email::parse(&format!("{name}@{tenant}.example")),
             created: now,
             modified: now,
             ..shared::testing::user("x")
         };
         let secret = "correct horse battery staple";
         let phc = self.config.hasher().unwrap().hash(&Password::from_input(secret).unwrap(), &SystemRandom).unwrap();
-        let account = NewUser { user: user.clone(), phc: Some(phc) };
+        let account = NewUser::new(user.clone(), Some(phc));
         let store = self.store.clone();
         let made = self.runtime.block_on(async move {
-            let _ = store.create_tenant(&Tenant { name: tenant, created: now }).await.unwrap();
+            let _ = store.create_tenant(&Tenant::new(tenant, now)).await.unwrap();
             store.create_user(account).await.unwrap()
         });
         assert_eq!(made, Creation::Done);
         (user, secret.to_owned())
+    }
+
+    /// What was put on the event bus.
+    pub fn events(&self) -> Vec<local::events::Event> {
+        self.cloud.events()
     }
 
     /// Disables or enables a user, as an operator does.

@@ -5,6 +5,7 @@
 
 mod api;
 mod profile;
+mod recovery;
 mod sessions;
 mod standards;
 mod ticket;
@@ -33,6 +34,7 @@ const ROWS: &[Row] = rows![
     user::auth_headers_are_listed_without_their_tokens,
     user::an_auth_header_is_deleted_by_token_display_form_or_id,
     user::somebody_elses_auth_header_is_as_good_as_none,
+    recovery::a_forgotten_password_is_set_anew_by_a_message,
     user::disabling_a_user_ends_everything_at_once,
     user::bad_input_names_the_field,
     sessions::renewing_ends_the_old_jwt_and_both_of_two_windows_go_on,

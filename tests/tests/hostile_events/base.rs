@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shared::api::Route;
-use tests::{Call, Dice, World};
+use tests::{Call, Dice, NEW_PASSWORD, World};
 
 use crate::values;
 
@@ -15,6 +15,9 @@ pub struct Live {
     pub ids: Vec<String>,
     /// Ids of sessions of the first user, as its list shows them.
     pub sessions: Vec<String>,
+    /// Of the user without a password, so that no other login ends with one.
+    pub reset_tokens: Vec<String>,
+    pub verification_tokens: Vec<String>,
     /// Names, as the user family writes them, with their passwords.
     pub logins: Vec<(String, String)>,
 }
@@ -37,6 +40,11 @@ impl Live {
         let listed = world.send(&Call::to("user-sessions").bearer(&jwts[4])).await;
         let listed: Vec<Value> = serde_json::from_str(listed.body()).expect("a list");
         let sessions = listed.iter().filter_map(|session| session["id"].as_str().map(str::to_owned)).collect();
+        let (mut reset_tokens, mut verification_tokens) = (Vec::new(), Vec::new());
+        for _ in 0..6 {
+            reset_tokens.push(world.reset_token(&world.passwordless).await);
+            verification_tokens.push(world.verification_token(demo).await);
+        }
         let applications = &world.applications;
         let access_tokens = [
             &applications.full,
@@ -55,6 +63,8 @@ impl Live {
             access_tokens: access_tokens.map(Clone::clone).to_vec(),
             ids: [demo, demo, demo, admin, other, &world.disabled].map(|account| account.id().to_owned()).to_vec(),
             sessions,
+            reset_tokens,
+            verification_tokens,
             logins: accounts.map(|account| (account.qualified(), account.password.clone())).to_vec(),
         }
     }
@@ -62,7 +72,14 @@ impl Live {
     /// What no error may repeat.
     pub fn secrets(&self) -> Vec<&str> {
         let passwords = self.logins.iter().map(|(_, password)| password.as_str()).filter(|text| !text.is_empty());
-        let texts = [&self.jwts, &self.auth_headers, &self.tickets, &self.access_tokens];
+        let texts = [
+            &self.jwts,
+            &self.auth_headers,
+            &self.tickets,
+            &self.access_tokens,
+            &self.reset_tokens,
+            &self.verification_tokens,
+        ];
         texts.into_iter().flatten().map(String::as_str).chain(passwords).collect()
     }
 
@@ -155,11 +172,33 @@ fn credentials_form(dice: &Dice, live: &Live) -> String {
     format!("accessTokenId={token}&{key}={tenant}&username={name}&password={password}")
 }
 
+fn one_time_token(dice: &Dice, right: &[String], wrong: &[String]) -> String {
+    match dice.below(10) {
+        0 => values::text(dice),
+        1 => dice.one(wrong),
+        _ => dice.one(right),
+    }
+}
+
 /// An event that its endpoint is likely to take.
 pub fn event(dice: &Dice, route: &Route, live: &Live) -> Value {
     let call = Call::to(route.name);
     let call = match route.name {
         "user-login" => call.json(&login_body(dice, live)),
+        "user-password" => {
+            // Not the first one's, on whose sessions most of the others rest.
+            let (name, old) = dice.one(&live.logins[3..]);
+            Call::new_password(&name, if dice.percent(50) { &old } else { NEW_PASSWORD })
+        }
+        "user-forgot" => {
+            let (name, _) = dice.one(&live.logins);
+            let name = if dice.percent(20) { values::text(dice) } else { name };
+            call.json(&json!({ dice.one(&["username", "Username", "USERNAME"]): name }))
+        }
+        "user-reset" => Call::reset(&one_time_token(dice, &live.reset_tokens, &live.verification_tokens)),
+        "user-verify" => {
+            call.json(&json!({ "token": one_time_token(dice, &live.verification_tokens, &live.reset_tokens) }))
+        }
         "user-logout" | "user-renew" | "user-sessions" | "authheader-list" => call.bearer(&dice.one(&live.jwts)),
         "user-token" => call.bearer(&dice.one(&live.jwts)).query(&lifetime_query(dice)),
         "user-sessions-revoke" => call.bearer(&dice.one(&live.jwts)).json(&sessions_body(dice, live)),

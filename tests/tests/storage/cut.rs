@@ -1,15 +1,27 @@
-//! A proxy that loses answers: the store has done what it was asked, and nobody hears of it.
+//! A proxy that loses answers: the store has done what it was asked, and nobody hears of it. It can also break down for
+//! good, and say that another transaction was in the way, which no engine here ever does.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 /// In front of a DynamoDB; its thread ends with the test's process.
 pub struct Proxy {
     port: u16,
-    cuts: Arc<AtomicUsize>,
+    faults: Arc<Faults>,
+}
+
+struct Faults {
+    /// The answer that is lost, counted from 1; 0 for none.
+    cut: AtomicUsize,
+    /// So many requests are answered by a conflict.
+    conflicts: AtomicUsize,
+    /// So many requests are forwarded before it breaks down.
+    forwarded: AtomicUsize,
+    /// Whether the last of these is carried out and its answer lost.
+    last_is_lost: AtomicBool,
 }
 
 impl Proxy {
@@ -17,15 +29,21 @@ impl Proxy {
     pub fn before(url: &str) -> Self {
         let target = url.strip_prefix("http://").unwrap().to_owned();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let (port, cuts) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
-        let left = Arc::clone(&cuts);
+        let port = listener.local_addr().unwrap().port();
+        let faults = Arc::new(Faults {
+            cut: AtomicUsize::new(0),
+            conflicts: AtomicUsize::new(0),
+            forwarded: AtomicUsize::new(usize::MAX),
+            last_is_lost: AtomicBool::new(false),
+        });
+        let shared = Arc::clone(&faults);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (target, left) = (target.clone(), Arc::clone(&left));
-                thread::spawn(move || serve(&client, &target, &left));
+                let (target, faults) = (target.clone(), Arc::clone(&shared));
+                thread::spawn(move || serve(&client, &target, &faults));
             }
         });
-        Self { port, cuts }
+        Self { port, faults }
     }
 
     pub fn url(&self) -> String {
@@ -34,27 +52,74 @@ impl Proxy {
 
     /// Loses the next answer.
     pub fn cut_one(&self) {
-        self.cuts.store(1, Ordering::SeqCst);
+        self.cut(1);
+    }
+
+    /// Loses one answer, the next where `number` is 1.
+    pub fn cut(&self, number: usize) {
+        self.faults.cut.store(number, Ordering::SeqCst);
     }
 
     /// Whether an answer is still to be lost.
     pub fn is_waiting(&self) -> bool {
-        self.cuts.load(Ordering::SeqCst) > 0
+        self.faults.cut.load(Ordering::SeqCst) > 0
+    }
+
+    /// Answers the next requests by a conflict with another transaction.
+    pub fn conflict(&self, requests: usize) {
+        self.faults.conflicts.store(requests, Ordering::SeqCst);
+    }
+
+    /// Breaks down after so many requests; the last of them may be carried out without an answer.
+    pub fn break_after(&self, requests: usize, last_is_lost: bool) {
+        self.faults.last_is_lost.store(last_is_lost, Ordering::SeqCst);
+        self.faults.forwarded.store(requests, Ordering::SeqCst);
+    }
+
+    /// Forwards everything again.
+    pub fn repair(&self) {
+        self.break_after(usize::MAX, false);
     }
 }
 
-/// Until either side ends it, or an answer is lost, which ends the client's connection.
-fn serve(mut client: &TcpStream, target: &str, left: &AtomicUsize) -> io::Result<()> {
+/// Counts down to nothing; what it was before, or nothing.
+fn take(count: &AtomicUsize) -> usize {
+    count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).unwrap_or_default()
+}
+
+/// Until either side ends it, or a fault does, which ends the client's connection.
+fn serve(mut client: &TcpStream, target: &str, faults: &Faults) -> io::Result<()> {
     let server = TcpStream::connect(target)?;
     let (mut from_client, mut from_server) = (BufReader::new(client), BufReader::new(&server));
     loop {
-        (&server).write_all(&message(&mut from_client)?)?;
+        let request = message(&mut from_client)?;
+        if take(&faults.conflicts) > 0 {
+            client.write_all(&conflict(&request))?;
+            continue;
+        }
+        let left = take(&faults.forwarded);
+        if left == 0 {
+            return Ok(());
+        }
+        (&server).write_all(&request)?;
         let answer = message(&mut from_server)?;
-        if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |cuts| cuts.checked_sub(1)).is_ok() {
+        if take(&faults.cut) == 1 || left == 1 && faults.last_is_lost.load(Ordering::SeqCst) {
             return Ok(());
         }
         client.write_all(&answer)?;
     }
+}
+
+/// What DynamoDB answers where another transaction on the same item is going on.
+fn conflict(request: &[u8]) -> Vec<u8> {
+    let (kind, reasons) = if String::from_utf8_lossy(request).contains("TransactWriteItems") {
+        ("TransactionCanceledException", r#","CancellationReasons":[{"Code":"TransactionConflict"}]"#)
+    } else {
+        ("TransactionConflictException", "")
+    };
+    let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{kind}","Message":"conflict"{reasons}}}"#);
+    let head = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/x-amz-json-1.0";
+    format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 /// One HTTP message with a content-length.

@@ -8,11 +8,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cut::Proxy;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::types::AttributeValue;
 use local::template::Template;
 use local::{Cloud, dynamodb};
 use shared::config::Config;
 use shared::random::SystemRandom;
 use shared::store::dynamo::{DynamoStore, Tables};
+use shared::store::memory::MemoryStore;
+use shared::user::UserId;
 
 /// What the template leaves to whoever deploys.
 fn parameters() -> BTreeMap<String, String> {
@@ -35,6 +40,72 @@ pub fn behind_proxy() -> (Cloud, Proxy, DynamoStore) {
     let proxy = Proxy::before(&cloud.dynamodb_url());
     let store = DynamoStore::new(dynamodb::client(&proxy.url()), config.tables, Arc::new(SystemRandom));
     (cloud, proxy, store)
+}
+
+/// The same, whose first failure is the last word, as it is when a process dies.
+pub fn behind_proxy_and_without_retries() -> (Cloud, Proxy, DynamoStore) {
+    let (cloud, proxy, _) = behind_proxy();
+    let client = dynamodb::client(&proxy.url());
+    let config = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
+    let store = DynamoStore::new(Client::from_conf(config), tables(&cloud), Arc::new(SystemRandom));
+    (cloud, proxy, store)
+}
+
+fn tables(cloud: &Cloud) -> Tables {
+    Config::read(|name| cloud.environment().get(name).cloned()).unwrap().tables
+}
+
+/// What is in the tables, past the store.
+pub trait Raw {
+    /// Every item that is somebody's: its key, or for what has a random one its kind, and whose it is.
+    async fn owned(&self) -> Vec<(String, UserId)>;
+}
+
+impl Raw for MemoryStore {
+    async fn owned(&self) -> Vec<(String, UserId)> {
+        self.owned()
+    }
+}
+
+/// The tables of a local cloud.
+pub struct Scan(Client, Tables);
+
+impl Scan {
+    pub fn of(cloud: &Cloud) -> Self {
+        Self(dynamodb::client(&cloud.dynamodb_url()), tables(cloud))
+    }
+}
+
+impl Scan {
+    /// Takes an item out of Credentials, as restoring an older state of that table alone does.
+    pub async fn lose(&self, key: &str) {
+        let Self(client, tables) = self;
+        let delete = client.delete_item().table_name(&tables.credentials);
+        delete.key("pk", AttributeValue::S(key.to_owned())).send().await.unwrap();
+    }
+}
+
+impl Raw for Scan {
+    async fn owned(&self) -> Vec<(String, UserId)> {
+        let Self(client, tables) = self;
+        let mut found = Vec::new();
+        for (table, kind, owner) in [
+            (&tables.credentials, None, "user"),
+            (&tables.users, None, "pk"),
+            (&tables.tickets, Some("T"), "pk"),
+            (&tables.auth_headers, Some("H"), "pk"),
+        ] {
+            let mut items = client.scan().table_name(table).consistent_read(true).into_paginator().items().send();
+            while let Some(item) = items.next().await {
+                let item = item.unwrap();
+                let key = item["pk"].as_s().unwrap();
+                let kind = if key.starts_with("RESET#") { Some("RESET") } else { kind };
+                let owner = UserId::parse(item[owner].as_s().unwrap()).unwrap();
+                found.push((kind.unwrap_or(key).to_owned(), owner));
+            }
+        }
+        found
+    }
 }
 
 /// AWS's DynamoDB Local in a process of its own, ended with this value.

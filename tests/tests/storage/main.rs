@@ -3,24 +3,29 @@
 //! The engines: memory (what other tests use), the local cloud's embedded DynamoDB, and AWS's own DynamoDB Local where
 //! `DYNAMODB_LOCAL_JAR` names its jar, which `.ci/dynamodb-local` fetches. In CI its absence is a failure.
 
+mod accounts;
 mod cut;
 mod engines;
+mod passwords;
+mod races;
 mod rules;
+mod tenants;
+mod whole;
 
 use engines::{DynamoDbLocal, behind_proxy, embedded};
 use shared::store::memory::MemoryStore;
 
 macro_rules! suite {
-    ($($rule:ident),* $(,)?) => {
+    ($($file:ident: $($rule:ident),* $(,)?;)*) => {
         mod memory {
-            $(#[tokio::test] async fn $rule() { super::rules::$rule(&super::MemoryStore::default()).await; })*
+            $($(#[tokio::test] async fn $rule() { super::$file::$rule(&super::MemoryStore::default()).await; })*)*
         }
 
         mod embedded_engine {
-            $(#[tokio::test] async fn $rule() {
+            $($(#[tokio::test] async fn $rule() {
                 let (_cloud, store) = super::embedded();
-                super::rules::$rule(&store).await;
-            })*
+                super::$file::$rule(&store).await;
+            })*)*
         }
 
         /// One process for the whole suite, since starting Java takes seconds; each rule gets tables of its own.
@@ -28,15 +33,16 @@ macro_rules! suite {
         fn dynamodb_local_holds_every_rule() {
             let Some(engine) = DynamoDbLocal::start() else { return };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            $(runtime.block_on(async {
+            $($(runtime.block_on(async {
                 println!("rule: {}", stringify!($rule));
-                rules::$rule(&engine.store(stringify!($rule)).await).await;
-            });)*
+                $file::$rule(&engine.store(stringify!($rule)).await).await;
+            });)*)*
         }
     };
 }
 
 suite! {
+    rules:
     a_ticket_is_stored_once_and_read_back,
     a_lookup_reads_everything_at_once,
     a_missing_item_is_not_found_and_no_error,
@@ -66,7 +72,44 @@ suite! {
     ending_all_tickets_leaves_at_most_the_one_that_is_kept,
     the_use_of_an_auth_header_is_noted_once_in_five_minutes,
     a_rotation_ends_the_old_and_stores_the_new_or_does_nothing,
-    long_lists_are_listed_whole,
+    long_lists_are_listed_whole;
+
+    accounts:
+    what_is_one_s_name_is_nobody_else_s_address,
+    one_s_own_address_may_be_one_s_name,
+    a_batch_is_imported_account_by_account_where_one_is_refused,
+    of_two_alike_in_a_batch_the_first_is_imported,
+    a_change_of_a_user_touches_what_it_may,
+    a_change_from_what_is_no_longer_so_is_refused,
+    a_new_name_keeps_what_the_account_remembers,
+    a_new_name_loses_nothing_that_happens_meanwhile,
+    a_new_address_frees_the_old_one,
+    two_users_can_t_swap_their_names,
+    a_deleted_user_is_gone_with_all_that_is_its_own,
+    a_tenant_s_users_are_listed_page_by_page,
+    credentials_are_read_by_the_hundred;
+
+    passwords:
+    a_password_change_replaces_it_and_ends_the_tickets,
+    a_refused_password_change_changes_nothing,
+    an_account_without_a_password_can_be_given_one,
+    of_parallel_password_changes_one_wins,
+    a_password_s_end_is_set_and_taken_away,
+    a_reset_token_works_once,
+    a_reset_token_ends_with_the_sessions_of_its_user,
+    a_reset_token_ends_with_the_address_it_was_sent_to,
+    a_reset_without_an_address_verifies_none,
+    one_time_tokens_are_few_and_their_user_s_own,
+    a_token_that_was_not_sent_is_taken_back,
+    an_address_is_verified_by_its_own_token_once,
+    nobody_s_address_is_not_verified;
+
+    tenants:
+    a_tenant_s_rules_change_from_what_was_read,
+    a_closed_tenant_takes_nobody_in_and_no_change,
+    a_deleted_tenant_s_name_revives_nothing,
+    nobody_joins_after_a_tenant_was_closed,
+    an_access_token_changes_from_what_was_read;
 }
 
 /// The SDK repeats a try whose answer was lost, and the repeated one meets the first one's success.

@@ -8,26 +8,28 @@ use shared::access_token::{AccessToken, TenantPermission};
 use shared::auth_header::{AuthHeader, AuthHeaderKey, Choices};
 use shared::clock::Timestamp;
 use shared::lockout::{Admits, Counter, CounterKey, Gate, Lock, Place};
+use shared::one_time::{OneTime, Purpose};
 use shared::password::Phc;
 use shared::random::SystemRandom;
 use shared::secret::Digest;
 use shared::source::Source;
 use shared::store::{
-    Administration, Creation, Credential, Guess, Guessed, LoginCommit, LoginName, Lookup, NewUser, Renewal, Step, Write,
+    Administration, Claim, Creation, Credential, Guess, Guessed, LoginCommit, LoginName, Lookup, NewUser, Renewal,
+    Step, Write,
 };
 use shared::tenant::{Tenant, TenantName};
 use shared::ticket::{Branch, Limits, Lineage, Origin, Ticket, TicketKey};
 use shared::user::{Email, User, UserId, UserName};
 
-const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+pub const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const LIMITS: Limits = Limits { idle: Some(Duration::from_secs(900)), absolute: Duration::from_secs(86_400) };
-const PARALLEL: usize = 16;
+pub const PARALLEL: usize = 16;
 
-fn later(seconds: u64) -> Timestamp {
+pub fn later(seconds: u64) -> Timestamp {
     NOW.plus(Duration::from_secs(seconds))
 }
 
-fn named(tenant: &str, name: &str) -> User {
+pub fn named(tenant: &str, name: &str) -> User {
     User {
         tenant: TenantName::parse(tenant).unwrap(),
         name: UserName::parse(name).unwrap(),
@@ -35,50 +37,64 @@ fn named(tenant: &str, name: &str) -> User {
     }
 }
 
-fn with_email(user: User, email: &str) -> User {
+pub fn with_email(user: User, email: &str) -> User {
     User { email: Some(Email::parse(email).unwrap()), ..user }
 }
 
-async fn tenant(store: &impl Administration, name: &str) {
-    let tenant = Tenant { name: TenantName::parse(name).unwrap(), created: NOW };
+pub async fn tenant(store: &impl Administration, name: &str) {
+    let tenant = Tenant::new(TenantName::parse(name).unwrap(), NOW);
     assert_eq!(store.create_tenant(&tenant).await.unwrap(), Write::Done);
 }
 
-async fn create(store: &impl Administration, user: &User) -> Creation {
+pub async fn create(store: &impl Administration, user: &User) -> Creation {
     let phc = Some(Phc::from_stored("$stored$".to_owned()));
-    store.create_user(NewUser { user: user.clone(), phc }).await.unwrap()
+    store.create_user(NewUser::new(user.clone(), phc)).await.unwrap()
 }
 
-async fn account(store: &impl Administration) -> User {
+pub async fn account(store: &impl Administration) -> User {
     tenant(store, "demo").await;
     let user = named("demo", "Jo");
     assert_eq!(create(store, &user).await, Creation::Done);
     user
 }
 
-fn ticket(user: &User) -> Ticket {
+pub fn ticket(user: &User) -> Ticket {
     Ticket::issue(user, Origin::Ticket, LIMITS, Source::default(), NOW, &SystemRandom).0
 }
 
-async fn find_ticket(store: &impl Administration, key: &TicketKey) -> Option<Ticket> {
+pub async fn find_ticket(store: &impl Administration, key: &TicketKey) -> Option<Ticket> {
     store.lookup(Lookup { ticket: Some(key.clone()), ..Lookup::default() }).await.unwrap().ticket
 }
 
-async fn find_user(store: &impl Administration, id: &UserId) -> Option<User> {
+pub async fn find_user(store: &impl Administration, id: &UserId) -> Option<User> {
     let found = store.lookup(Lookup { users: vec![id.clone()], ..Lookup::default() }).await.unwrap();
     found.user(id).cloned()
 }
 
-async fn find_credential(store: &impl Administration, user: &User) -> Option<Credential> {
+pub async fn find_credential(store: &impl Administration, user: &User) -> Option<Credential> {
     let name = LoginName::new(&user.tenant, &user.name);
     store.lookup(Lookup { credential: Some(name), ..Lookup::default() }).await.unwrap().credential
 }
 
-fn auth_header(user: &User) -> AuthHeader {
+pub fn login_name(user: &User) -> LoginName {
+    LoginName::new(&user.tenant, &user.name)
+}
+
+/// The claim on an address of the tenant `demo`.
+pub async fn find_claim(store: &impl Administration, address: &str) -> Option<Claim> {
+    let claim = LoginName::typed_email("demo", address);
+    store.lookup(Lookup { claim, ..Lookup::default() }).await.unwrap().claim
+}
+
+pub fn one_time(user: &User, purpose: Purpose) -> OneTime {
+    OneTime::issue(user, purpose, NOW, &SystemRandom).0
+}
+
+pub fn auth_header(user: &User) -> AuthHeader {
     AuthHeader::issue(user, Choices { name: "ci".to_owned(), ..Choices::default() }, NOW, &SystemRandom).0
 }
 
-fn access_token(application: &str) -> AccessToken {
+pub fn access_token(application: &str) -> AccessToken {
     AccessToken {
         digest: AccessToken::generate(&SystemRandom).digest(),
         application: application.to_owned(),
@@ -99,8 +115,10 @@ pub async fn a_ticket_is_stored_once_and_read_back(store: &impl Administration) 
 
 pub async fn a_lookup_reads_everything_at_once(store: &impl Administration) {
     let user = account(store).await;
-    let second = named("demo", "second");
+    let second = with_email(named("demo", "second"), "Second@Example.com");
     assert_eq!(create(store, &second).await, Creation::Done);
+    let one_time = one_time(&second, Purpose::Verify);
+    assert_eq!(store.create_one_time(&login_name(&second), &one_time, NOW).await.unwrap(), Write::Done);
     let (ticket, header, token) = (ticket(&user), auth_header(&user), access_token("app"));
     assert_eq!(store.create_ticket(&ticket).await.unwrap(), Write::Done);
     assert_eq!(store.create_auth_header(&header).await.unwrap(), Write::Done);
@@ -111,6 +129,9 @@ pub async fn a_lookup_reads_everything_at_once(store: &impl Administration) {
         ticket: Some(ticket.key.clone()),
         auth_header: Some(header.key.clone()),
         users: vec![user.id.clone(), second.id.clone(), user.id.clone()],
+        claim: LoginName::typed_email("demo", "second@example.COM"),
+        one_time: Some(one_time.key.clone()),
+        tenant: TenantName::parse("demo"),
     };
     let found = store.lookup(wanted).await.unwrap();
     assert_eq!(found.credential.as_ref().map(|credential| credential.user.clone()), Some(user.id.clone()));
@@ -118,6 +139,8 @@ pub async fn a_lookup_reads_everything_at_once(store: &impl Administration) {
     assert_eq!((found.user(&user.id), found.user(&second.id)), (Some(&user), Some(&second)));
     assert_eq!(found.access_token, Some(token));
     assert_eq!((found.ticket, found.auth_header), (Some(ticket), Some(header)));
+    assert_eq!(found.claim, Some(Claim { user: second.id.clone(), name: login_name(&second) }));
+    assert_eq!((found.one_time, found.tenant.map(|tenant| tenant.name)), (Some(one_time), Some(user.tenant)));
 }
 
 pub async fn a_missing_item_is_not_found_and_no_error(store: &impl Administration) {
@@ -128,10 +151,14 @@ pub async fn a_missing_item_is_not_found_and_no_error(store: &impl Administratio
         ticket: Some(ticket(&absent).key),
         auth_header: Some(auth_header(&absent).key),
         users: vec![absent.id.clone(), UserId::nobody("test")],
+        claim: LoginName::typed_email("demo", "absent@example.com"),
+        one_time: Some(one_time(&absent, Purpose::Verify).key),
+        tenant: TenantName::parse("absent"),
     };
     let found = store.lookup(wanted).await.unwrap();
     assert!(found.credential.is_none() && found.access_token.is_none() && found.users.is_empty());
     assert!(found.ticket.is_none() && found.auth_header.is_none());
+    assert!(found.claim.is_none() && found.one_time.is_none() && found.tenant.is_none());
     assert!(store.lookup(Lookup::default()).await.unwrap().users.is_empty(), "nothing asked, nothing found");
 }
 
@@ -281,12 +308,12 @@ pub async fn refusals_are_counted_where_there_is_an_account(store: &impl Adminis
 }
 
 /// The counter of a network on the suite's day.
-fn at_home() -> CounterKey {
+pub fn at_home() -> CounterKey {
     CounterKey { day: 20_833, place: Place::of(Some("203.0.113.0/24")) }
 }
 
 /// A wrong password from that network.
-fn wrong(name: &LoginName, mark: u32, admits: Admits) -> Guess {
+pub fn wrong(name: &LoginName, mark: u32, admits: Admits) -> Guess {
     let lock = Lock { key: at_home(), admits };
     let (found, counted) = (Guessed::Wrong { mark }, vec![at_home()]);
     Guess { name: name.clone(), found, locks: vec![lock], counted, stale: Vec::new(), at: later(1) }
@@ -335,7 +362,6 @@ pub async fn a_login_forgets_its_network_s_guesses_and_remembers_the_network(sto
         version: 0,
         user: user.id.clone(),
         gate: Gate { locks: lock(admits), place, stale: vec![yesterday.clone()], forgotten },
-        rehashed: None,
         at: later(5),
     };
     assert_eq!(
@@ -358,26 +384,30 @@ pub async fn a_login_forgets_its_network_s_guesses_and_remembers_the_network(sto
 pub async fn a_login_is_committed_against_the_password_it_was_checked_with(store: &impl Administration) {
     let user = account(store).await;
     let name = LoginName::new(&user.tenant, &user.name);
-    let commit = |version, id: &UserId, rehashed: Option<&str>| LoginCommit {
+    let commit = |version, id: &UserId| LoginCommit {
         name: name.clone(),
         version,
         user: id.clone(),
         gate: Gate { locks: Vec::new(), place: at_home().place, stale: Vec::new(), forgotten: Vec::new() },
-        rehashed: rehashed.map(|phc| Phc::from_stored(phc.to_owned())),
         at: later(5),
     };
     assert_eq!(store.record_guess(wrong(&name, 1, Admits::Below(5))).await.unwrap(), Write::Done);
-    assert_eq!(store.commit_login(commit(1, &user.id, Some("$x$"))).await.unwrap(), Write::Refused);
+    assert_eq!(store.commit_login(commit(1, &user.id)).await.unwrap(), Write::Refused);
     let another = UserId::generate(&SystemRandom);
-    assert_eq!(store.commit_login(commit(0, &another, Some("$x$"))).await.unwrap(), Write::Refused);
+    assert_eq!(store.commit_login(commit(0, &another)).await.unwrap(), Write::Refused);
     let before = find_credential(store, &user).await.unwrap();
     assert_eq!((before.guesses.failures(), before.last_login), (1, None), "a refused commit changes nothing");
-    assert_eq!(store.commit_login(commit(0, &user.id, None)).await.unwrap(), Write::Done);
-    assert_eq!(store.commit_login(commit(0, &user.id, Some("$new$"))).await.unwrap(), Write::Done);
+    assert_eq!(store.commit_login(commit(0, &user.id)).await.unwrap(), Write::Done);
+    let hash = |text: &str| Phc::from_stored(text.to_owned());
+    assert_eq!(store.replace_hash(&name, &user.id, 0, &hash("$new$")).await.unwrap(), Write::Done);
+    assert_eq!(store.replace_hash(&name, &user.id, 1, &hash("$x$")).await.unwrap(), Write::Refused);
+    assert_eq!(store.replace_hash(&name, &another, 0, &hash("$x$")).await.unwrap(), Write::Refused);
+    let nobody = LoginName::typed("demo", "absent");
+    assert_eq!(store.replace_hash(&nobody, &user.id, 0, &hash("$x$")).await.unwrap(), Write::Refused);
     let after = find_credential(store, &user).await.unwrap();
     assert_eq!((after.last_login, after.version), (Some(later(5)), 0));
     assert_eq!(after.phc.unwrap().expose_secret(), "$new$");
-    let absent = LoginCommit { name: LoginName::typed("demo", "absent"), ..commit(0, &user.id, None) };
+    let absent = LoginCommit { name: LoginName::typed("demo", "absent"), ..commit(0, &user.id) };
     assert_eq!(store.commit_login(absent).await.unwrap(), Write::Refused);
     assert!(find_credential(store, &named("demo", "absent")).await.is_none(), "committing makes no account");
 }
@@ -402,7 +432,7 @@ pub async fn disabling_ends_what_was_issued_and_enabling_revives_nothing(store: 
 pub async fn a_tenant_is_made_once(store: &impl Administration) {
     tenant(store, "b").await;
     tenant(store, "a").await;
-    let again = Tenant { name: TenantName::parse("a").unwrap(), created: later(9) };
+    let again = Tenant::new(TenantName::parse("a").unwrap(), later(9));
     assert_eq!(store.create_tenant(&again).await.unwrap(), Write::Refused);
     let tenants = store.tenants().await.unwrap();
     assert_eq!(tenants.iter().map(|tenant| tenant.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
