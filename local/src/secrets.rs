@@ -26,7 +26,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use shared::clock::{Clock as _, SystemClock};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{RwLock, oneshot};
 use tokio::task::JoinHandle;
 use winterbaume_core::{MockRequest, MockResponse, MockService as _, StateViewError, StatefulService as _};
 use winterbaume_secretsmanager::{SecretsManagerService, SecretsmanagerStateView};
@@ -87,8 +87,9 @@ struct Shared {
     rotations: Vec<Rotation>,
     /// Where the functions answer, once they do.
     front: Lock<Option<String>>,
-    /// Where the state is kept. The lock makes a change and its saving one step.
-    file: Mutex<Option<PathBuf>>,
+    /// Where the state is kept. The lock makes a change, its correction and its saving one step, for readers too: between
+    /// them the service has states that AWS never shows, such as a secret without a current version.
+    file: RwLock<Option<PathBuf>>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -109,7 +110,7 @@ impl Server {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(Error::Listen)?;
         let address = listener.local_addr().map_err(Error::Listen)?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let shared = Arc::new(Shared { service, rotations, front: Lock::default(), file: Mutex::new(file) });
+        let shared = Arc::new(Shared { service, rotations, front: Lock::default(), file: RwLock::new(file) });
         let app = Router::new()
             .route("/", post(answer))
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -181,6 +182,7 @@ fn reply(reply: &Reply) -> Response {
 }
 
 async fn read(shared: &Shared, operation: &str, request: MockRequest) -> Response {
+    let _between_changes = shared.file.read().await;
     let answer = shared.service.handle(request).await;
     let empty = (operation == "GetSecretValue").then(|| serde_json::from_slice(&answer.body).ok()).flatten();
     match empty.as_ref().and_then(rules::get) {
@@ -190,7 +192,7 @@ async fn read(shared: &Shared, operation: &str, request: MockRequest) -> Respons
 }
 
 async fn change(shared: &Arc<Shared>, operation: &str, request: MockRequest) -> Result<Response, Error> {
-    let file = shared.file.lock().await;
+    let file = shared.file.write().await;
     let before = shared.service.snapshot(ACCOUNT_ID, REGION).await;
     // What is no JSON is refused by the service itself.
     let asked = serde_json::from_slice(&request.body).unwrap_or_default();
