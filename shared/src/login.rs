@@ -81,10 +81,16 @@ pub struct Named {
 impl Named {
     /// Whether a new password keeps the rules that hold in every tenant, as far as they can be judged by what was typed:
     /// so nothing is told of the account, nor whether there is such a tenant.
-    pub fn check_new(tenant: &str, username: &str, new: &Password) -> Result<(), Broken> {
+    pub fn check_new(tenant: &str, username: &str, new: &Password) -> Result<(), Problem> {
+        const TOO_SHORT: &str = "must be at least 8 characters long, and 15 where the tenant has no other rule";
         let (tenant, name, email) = (TenantName::parse(tenant), UserName::parse(username), Email::parse(username));
         let about = About { user_name: name.as_ref(), email: email.as_ref(), tenant: tenant.as_ref() };
-        PasswordRules { min_chars: PasswordRules::LEAST_CHARS, ..PasswordRules::DEFAULT }.check(new, &about)
+        let rules = PasswordRules { min_chars: PasswordRules::LEAST_CHARS, ..PasswordRules::DEFAULT };
+        rules.check(new, &about).map_err(|broken| match broken {
+            // Who is told of eight alone would come back with nine, and be told of fifteen.
+            Broken::TooShort { .. } => Problem::invalid("new", TOO_SHORT),
+            other => Problem::weak("new", other),
+        })
     }
 }
 

@@ -38,7 +38,7 @@ impl<S: Store> Endpoint for UserPassword<S> {
         let mut found = self.login.store.lookup(question.lookup()).await?;
         let named = self.login.named(question, &mut found).await?;
         // What is wrong with the new password alone is told without a look at the old one: it says nothing of the account.
-        Named::check_new(tenant, name, &new).map_err(|broken| Problem::weak("new", broken))?;
+        Named::check_new(tenant, name, &new)?;
         let change = Change { named, old, new, end_auth_headers, source: request.source().clone() };
         self.login.change_password(change).await.map_err(Problem::without_disabled)?;
         Ok(Response::json(200, &Message::new("Success")))
