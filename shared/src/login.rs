@@ -671,6 +671,30 @@ mod tests {
         assert!(matches!(told, Err(Problem::BadCredentials)), "nothing is told while the account waits");
     }
 
+    /// Many guesses read an open gate before one of them closes it: what is then done or told for a right one would tell it
+    /// from the wrong ones.
+    #[tokio::test]
+    async fn a_right_password_that_is_not_admitted_is_as_good_as_a_wrong_one() {
+        let mut world = world().await;
+        world.set_rules(|settings| settings.lockout.per_network = 1).await;
+        for new in ["right", "name-of-u-1-name-of-u-1", NEW] {
+            let named = world.named().await.unwrap();
+            world.stack.store.edit_credential(&world.name, |credential| credential.guesses = Guesses::default());
+            assert!(world.attempt(&format!("wrong for {new}")).await.is_err());
+            let _earlier = world.stack.store.take_calls();
+            let (old, new, source) = (password("right"), password(new), Source::default());
+            let change = Change { named, old, new, end_auth_headers: false, source };
+            assert!(matches!(world.login.change_password(change).await, Err(Problem::BadCredentials)));
+            assert_eq!(
+                world.stack.store.take_calls(),
+                ["lookup", "record_guess"],
+                "as for a wrong one, and no hash more"
+            );
+            world.stack.store.edit_credential(&world.name, |credential| credential.guesses = Guesses::default());
+        }
+        assert_eq!(world.found().await.unwrap().version, 0);
+    }
+
     #[tokio::test]
     async fn a_password_ends_by_the_rules_of_its_tenant_whenever_they_were_made() {
         let mut world = world().await;

@@ -3,8 +3,9 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// In front of a DynamoDB; its thread ends with the test's process.
@@ -22,6 +23,8 @@ struct Faults {
     forwarded: AtomicUsize,
     /// Whether the last of these is carried out and its answer lost.
     last_is_lost: AtomicBool,
+    /// The next transaction says here that it has come, and waits to be let through.
+    gate: Mutex<Option<(Sender<()>, Receiver<()>)>>,
 }
 
 impl Proxy {
@@ -35,6 +38,7 @@ impl Proxy {
             conflicts: AtomicUsize::new(0),
             forwarded: AtomicUsize::new(usize::MAX),
             last_is_lost: AtomicBool::new(false),
+            gate: Mutex::new(None),
         });
         let shared = Arc::clone(&faults);
         thread::spawn(move || {
@@ -70,6 +74,13 @@ impl Proxy {
         self.faults.conflicts.store(requests, Ordering::SeqCst);
     }
 
+    /// Stops the next transaction: says when it has come, and lets it through when told.
+    pub fn stop_transaction(&self) -> (Receiver<()>, Sender<()>) {
+        let ((come, comes), (go, goes)) = (channel(), channel());
+        *self.faults.gate.lock().unwrap() = Some((come, goes));
+        (comes, go)
+    }
+
     /// Breaks down after so many requests; the last of them may be carried out without an answer.
     pub fn break_after(&self, requests: usize, last_is_lost: bool) {
         self.faults.last_is_lost.store(last_is_lost, Ordering::SeqCst);
@@ -93,6 +104,12 @@ fn serve(mut client: &TcpStream, target: &str, faults: &Faults) -> io::Result<()
     let (mut from_client, mut from_server) = (BufReader::new(client), BufReader::new(&server));
     loop {
         let request = message(&mut from_client)?;
+        if is_transaction(&request)
+            && let Some((come, goes)) = faults.gate.lock().unwrap().take()
+        {
+            come.send(()).unwrap();
+            goes.recv().unwrap();
+        }
         if take(&faults.conflicts) > 0 {
             client.write_all(&conflict(&request))?;
             continue;
@@ -110,9 +127,13 @@ fn serve(mut client: &TcpStream, target: &str, faults: &Faults) -> io::Result<()
     }
 }
 
+fn is_transaction(request: &[u8]) -> bool {
+    String::from_utf8_lossy(request).contains("TransactWriteItems")
+}
+
 /// What DynamoDB answers where another transaction on the same item is going on.
 fn conflict(request: &[u8]) -> Vec<u8> {
-    let (kind, reasons) = if String::from_utf8_lossy(request).contains("TransactWriteItems") {
+    let (kind, reasons) = if is_transaction(request) {
         ("TransactionCanceledException", r#","CancellationReasons":[{"Code":"TransactionConflict"}]"#)
     } else {
         ("TransactionConflictException", "")

@@ -33,6 +33,11 @@ pub fn embedded() -> (Cloud, DynamoStore) {
     (cloud, store)
 }
 
+/// A way to a local cloud past its proxy.
+pub fn direct(cloud: &Cloud) -> DynamoStore {
+    DynamoStore::new(dynamodb::client(&cloud.dynamodb_url()), tables(cloud), Arc::new(SystemRandom))
+}
+
 /// A store on a throw-away local cloud that is reached through a proxy.
 pub fn behind_proxy() -> (Cloud, Proxy, DynamoStore) {
     let cloud = Cloud::in_memory(&parameters()).unwrap();

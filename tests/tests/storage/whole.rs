@@ -13,7 +13,7 @@ use shared::tenant::{Tenant, TenantName};
 use shared::user::{User, UserName};
 
 use crate::cut::Proxy;
-use crate::engines::{Raw, Scan, behind_proxy, behind_proxy_and_without_retries, embedded};
+use crate::engines::{Raw, Scan, behind_proxy, behind_proxy_and_without_retries, direct, embedded};
 use crate::passwords::{change, reachable, reset, sent};
 use crate::rules::{
     NOW, access_token, at_home, auth_header, create, find_credential, find_user, later, login_name, named, tenant,
@@ -68,6 +68,25 @@ async fn a_user_whose_claims_are_lost_can_be_deleted() {
         assert_eq!(store.delete_user(&user, later(1)).await.unwrap(), Write::Done, "{lost}");
         assert_eq!(raw.owned().await, []);
     }
+}
+
+/// A batch asks whether its tenant is open, and then writes.
+#[tokio::test]
+async fn a_batch_that_was_written_while_its_tenant_closed_is_taken_back() {
+    let (cloud, proxy, store) = behind_proxy();
+    tenant(&store, "demo").await;
+    let members = ["jo", "mo"].map(|name| with_email(named("demo", name), &format!("{name}@example.com")));
+    let (comes, go) = proxy.stop_transaction();
+    let closing = async {
+        tokio::task::spawn_blocking(move || comes.recv().unwrap()).await.unwrap();
+        let name = TenantName::parse("demo").unwrap();
+        assert_eq!(direct(&cloud).close_tenant(&name).await.unwrap(), Write::Done);
+        go.send(()).unwrap();
+    };
+    let batch = members.map(|user| NewUser::new(user, None)).into();
+    let (outcome, ()) = tokio::join!(store.import_users(batch), closing);
+    assert_eq!(outcome.unwrap(), [Creation::NoSuchTenant; 2]);
+    assert_eq!(Scan::of(&cloud).owned().await, []);
 }
 
 /// Wherever the process that deletes a user dies, the account is closed, and deleting it once more leaves nothing.
