@@ -73,7 +73,8 @@ impl TenantPermission {
     }
 }
 
-/// A stored access token: an application and its rights. Immutable: a change is a new token.
+/// A stored access token: an application and its rights, which never become more: deleting a tenant takes it out of them,
+/// and any other change is a new token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessToken {
     /// The digest of the token's text, under which it is stored.
@@ -131,10 +132,30 @@ impl AccessToken {
         self.permissions.iter().any(|entry| entry.tenant.is_none() && entry.grants(action))
     }
 
+    /// The first entry that grants `action`, wherever.
+    #[must_use]
+    pub fn first_granting(&self, action: Action) -> Option<&TenantPermission> {
+        self.permissions.iter().find(|entry| entry.grants(action))
+    }
+
     /// Whether any entry names or covers `tenant`, for whatever action.
     #[must_use]
     pub fn knows(&self, tenant: &TenantName) -> bool {
         self.permissions.iter().any(|entry| entry.covers(tenant))
+    }
+
+    /// Whether any entry names `tenant` itself.
+    #[must_use]
+    pub fn names(&self, tenant: &TenantName) -> bool {
+        self.permissions.iter().any(|entry| entry.tenant.as_ref() == Some(tenant))
+    }
+
+    /// What is left of it without the entries that name `tenant`; `None` for one that would allow nothing at all.
+    #[must_use]
+    pub fn without(&self, tenant: &TenantName) -> Option<Self> {
+        let others = |entry: &&TenantPermission| entry.tenant.as_ref() != Some(tenant);
+        let permissions: Vec<_> = self.permissions.iter().filter(others).cloned().collect();
+        (self.master || !permissions.is_empty()).then(|| Self { permissions, ..self.clone() })
     }
 }
 

@@ -146,6 +146,12 @@ pub fn owner(id: &UserId) {
     note(|trail| trail.user = Some(id.as_str().to_owned()));
 }
 
+/// In which tenant, where it is about no account, or about none that was found. For one that exists: what is none's name
+/// may be a secret in the wrong place.
+pub fn tenant(name: &TenantName) {
+    note(|trail| trail.tenant = Some(name.as_str().to_owned()));
+}
+
 /// On whose behalf: the calling application.
 pub fn application(token: &AccessToken) {
     note(|trail| trail.application = Some(token.application.clone()));

@@ -371,6 +371,22 @@ impl Verified {
 pub struct Presented(Option<Digest>);
 
 impl Presented {
+    /// That of a request without other parameters.
+    pub fn alone(request: &Request) -> Result<Self, Problem> {
+        Ok(Self::among(request, &[])?.0)
+    }
+
+    /// That of a request whose body is JSON and has no place for it.
+    pub fn beside_json(request: &Request) -> Result<Self, Problem> {
+        Self::in_request(request, &request.query(&[ACCESS_TOKEN_PARAMETER])?)
+    }
+
+    /// That of a request which also has the parameters `known`, with these.
+    pub fn among(request: &Request, known: &[&'static str]) -> Result<(Self, Parameters), Problem> {
+        let parameters = request.parameters(&[&[ACCESS_TOKEN_PARAMETER], known].concat())?;
+        Ok((Self::in_request(request, &parameters)?, parameters))
+    }
+
     /// Finds the calling application's access token: parameter `accessTokenId`, header `x-access-token-id` or
     /// `x-api-key`, in one of these places. An empty one counts as none.
     pub fn in_request(request: &Request, parameters: &Parameters) -> Result<Self, Problem> {
@@ -502,13 +518,23 @@ pub fn demand(token: &AccessToken, actions: &[Action], tenant: &str) -> Result<(
 /// The ticket that was found, for an application that manages tickets: `None` for one of a tenant that it has nothing to
 /// do with, or that no application was ever given; refused where it knows the tenant without managing its tickets.
 pub fn managed_ticket(token: &AccessToken, found: Option<Ticket>) -> Result<Option<Ticket>, Problem> {
-    demand_somewhere(token, Action::ManageTickets)?;
+    ticket_for(token, found, &[Action::ManageTickets])
+}
+
+/// The same for an application that needs all of `needed` in the ticket's tenant.
+pub fn ticket_for(token: &AccessToken, found: Option<Ticket>, needed: &[Action]) -> Result<Option<Ticket>, Problem> {
+    needed.iter().try_for_each(|action| demand_somewhere(token, *action))?;
     let Some(ticket) = found.filter(|ticket| ticket.origin == Origin::Ticket && token.knows(&ticket.tenant)) else {
         return Ok(None);
     };
     audit::account(&ticket.key.user, &ticket.tenant);
-    demand(token, &[Action::ManageTickets], ticket.tenant.as_str())?;
+    demand(token, needed, ticket.tenant.as_str())?;
     Ok(Some(ticket))
+}
+
+/// Refuses to do anything in the name of a profile that is disabled.
+pub fn demand_enabled(profile: &User) -> Result<(), Problem> {
+    if profile.enabled { Ok(()) } else { Err(Problem::DisabledProfile(profile.id.clone())) }
 }
 
 /// Refuses an application that lacks `action` on every tenant there is, before it is told whether something exists.

@@ -41,6 +41,8 @@ pub struct Config {
     pub tables: Tables,
     /// How long tickets live.
     pub lifetimes: Lifetimes,
+    /// How long a persistent login lives, however often it is refreshed.
+    pub persistent_login: Duration,
     /// What a new password hash costs.
     pub cost: Cost,
     /// The key that goes into password hashes, if the stack has one.
@@ -155,6 +157,7 @@ impl Config {
                     absolute: seconds("OSTIARY_TICKET_MAX_SECONDS", 31_536_000)?,
                 },
             },
+            persistent_login: seconds("OSTIARY_PERSISTENT_LOGIN_SECONDS", 31_536_000)?,
             cost: Cost {
                 memory_kib: number("OSTIARY_ARGON2_MEMORY_KIB", 1, u32::MAX)?,
                 iterations: number("OSTIARY_ARGON2_ITERATIONS", 1, u32::MAX)?,
@@ -260,6 +263,7 @@ mod tests {
         let config = Config::read(variable).unwrap();
         assert_eq!(config.lifetimes.login_jwt, Duration::from_secs(3600));
         assert_eq!(config.lifetimes.ticket.idle, Some(Duration::from_secs(900)));
+        assert_eq!(config.persistent_login, Duration::from_secs(1_296_000));
     }
 
     #[test]
@@ -270,6 +274,7 @@ mod tests {
             "OSTIARY_KEYSET_SECRET_ID",
             "OSTIARY_TABLE_USERS",
             "OSTIARY_LOGIN_JWT_SECONDS",
+            "OSTIARY_PERSISTENT_LOGIN_SECONDS",
             "OSTIARY_ARGON2_MEMORY_KIB",
             "OSTIARY_PEPPER",
             "OSTIARY_EVENT_BUS",
@@ -308,6 +313,8 @@ mod tests {
             ("OSTIARY_LOGIN_JWT_SECONDS", "-1"),
             ("OSTIARY_LOGIN_JWT_SECONDS", "86401"),
             ("OSTIARY_LOGIN_MAX_SECONDS", "0"),
+            ("OSTIARY_PERSISTENT_LOGIN_SECONDS", "0"),
+            ("OSTIARY_PERSISTENT_LOGIN_SECONDS", "31536001"),
             ("OSTIARY_SIGNING_ALGORITHM", "HS256"),
             ("OSTIARY_PEPPER", "off"),
             ("OSTIARY_RESET_URL", "http://example.com/{token}"),

@@ -4,6 +4,8 @@
 //! Invariant: a message for somebody and one for nobody are events of the same size, so that neither the time of the
 //! call nor its metrics tell them apart.
 
+use std::net::Ipv6Addr;
+
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -47,6 +49,13 @@ impl Link {
     /// The rule in words, for error messages.
     pub const RULE: &str = "must be an https URL of at most 512 characters that holds {token} once";
 
+    /// The rule for a page that an application names, in words.
+    pub const PAGE_RULE: &str = "must be an https URL (http for localhost only) of at most 2048 plain ASCII characters, \
+         without user name and fragment";
+
+    /// The longest URL of a page that an application names.
+    pub const MAX_PAGE_BYTES: usize = 2048;
+
     const MAX_BYTES: usize = 512;
 
     /// Reads a page's URL; `None` when it breaks [`Self::RULE`]. Plain HTTP is for this machine only: the token is as
@@ -55,19 +64,57 @@ impl Link {
     pub fn parse(text: &str) -> Option<Self> {
         let secure = ["https://", "http://127.0.0.1:", "http://localhost:"].iter().any(|start| text.starts_with(start));
         let (before, after) = text.split_once(Self::PLACE)?;
-        let plain = |part: &str| {
-            part.bytes()
-                .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'{' | b'}'))
-        };
         // A token that is part of the host would be told to whoever resolves it.
         let has_path = before.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '?', '#']));
-        let valid = secure && has_path && text.len() <= Self::MAX_BYTES && plain(before) && plain(after);
+        let valid = secure && has_path && text.len() <= Self::MAX_BYTES && is_plain(before) && is_plain(after);
         valid.then(|| Self(text.to_owned()))
+    }
+
+    /// The link to a page that an application names: the token goes to the end of its query, as `tokenId`, where the
+    /// pages of existing clients look for it. `None` when the URL breaks [`Self::PAGE_RULE`]: the token must be told to
+    /// nobody but the host that the mail's reader can see in it.
+    #[must_use]
+    pub fn to_page(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let (authority, page) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let host = host(authority)?;
+        let secure = match scheme.to_ascii_lowercase().as_str() {
+            "https" => true,
+            "http" => ["localhost", "127.0.0.1", "[::1]"].contains(&host.to_ascii_lowercase().as_str()),
+            _ => false,
+        };
+        let valid = secure && url.len() <= Self::MAX_PAGE_BYTES && is_plain(page) && !page.contains('#');
+        let sign = match page {
+            page if page.ends_with(['?', '&']) => "",
+            page if page.contains('?') => "&",
+            _ => "?",
+        };
+        valid.then(|| Self(format!("{url}{sign}tokenId={}", Self::PLACE)))
     }
 
     fn with(&self, token: &Token) -> Zeroizing<String> {
         Zeroizing::new(self.0.replace(Self::PLACE, token.expose_secret()))
     }
+}
+
+/// Whether a part of a URL holds nothing that would have to be encoded, or could end it inside of a mail.
+fn is_plain(part: &str) -> bool {
+    part.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'{' | b'}'))
+}
+
+/// The host of a URL's authority; `None` where there is anything but a host and a port: readers of URLs disagree about
+/// the rest.
+fn host(authority: &str) -> Option<&str> {
+    let (host, port) = match authority.find(']').map(|end| authority.split_at(end + 1)) {
+        Some((host, "")) => (host, None),
+        Some((host, port)) => (host, Some(port.strip_prefix(':')?)),
+        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+    };
+    let named = |host: &str| !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let known = address.map_or_else(|| named(host), |address| address.parse::<Ipv6Addr>().is_ok());
+    let ported = port.is_none_or(|port| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok());
+    (known && ported).then_some(host)
 }
 
 /// What a person is to be told, and what is sent where there is nobody to be told.
@@ -171,6 +218,7 @@ mod tests {
     #[test]
     fn every_message_is_of_one_size() {
         let page = Link::parse(&format!("https://example.com/{}#{{token}}", "x".repeat(480))).unwrap();
+        let longest = Link::to_page(&format!("https://example.com/{}", "x".repeat(Link::MAX_PAGE_BYTES - 20))).unwrap();
         let short = User { email: Email::parse("a@b.c"), ..user("u") };
         let strange = Email::parse(&format!("{}@x", "\"\\".repeat(120))).unwrap();
         let long = User {
@@ -184,6 +232,7 @@ mod tests {
             Message::PasswordReset(letter(&short, None)),
             Message::PasswordReset(letter(&short, Some(&page))),
             Message::EmailVerification(letter(&long, Some(&page))),
+            Message::EmailVerification(letter(&long, Some(&longest))),
         ] {
             assert_eq!(taken(&message), EVENT_BYTES, "{}", message.detail_type());
         }
@@ -231,6 +280,78 @@ mod tests {
             &format!("https://example.com/{}{{token}}", "x".repeat(500)),
         ] {
             assert!(Link::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_added_to_the_query_of_an_applications_page() {
+        for (page, link) in [
+            ("https://example.com/reset", "https://example.com/reset?tokenId={token}"),
+            ("https://example.com", "https://example.com?tokenId={token}"),
+            ("https://example.com/?", "https://example.com/?tokenId={token}"),
+            ("https://example.com/a?b=c", "https://example.com/a?b=c&tokenId={token}"),
+            ("https://example.com?b=c&", "https://example.com?b=c&tokenId={token}"),
+            ("HTTPS://Example.com:8443/a;b=c/@d?e=%20", "HTTPS://Example.com:8443/a;b=c/@d?e=%20&tokenId={token}"),
+            ("https://[2001:db8::1]:443/x", "https://[2001:db8::1]:443/x?tokenId={token}"),
+            ("http://localhost/x", "http://localhost/x?tokenId={token}"),
+            ("http://LOCALHOST:8080", "http://LOCALHOST:8080?tokenId={token}"),
+            ("http://127.0.0.1:9/x", "http://127.0.0.1:9/x?tokenId={token}"),
+            ("http://[::1]/x", "http://[::1]/x?tokenId={token}"),
+        ] {
+            assert_eq!(Link::to_page(page), Some(Link(link.to_owned())), "{page}");
+        }
+    }
+
+    #[test]
+    fn an_applications_page_that_would_tell_the_token_to_others_is_refused() {
+        let long = |length: usize| format!("https://example.com/{}", "x".repeat(length - 20));
+        assert!(Link::to_page(&long(2048)).is_some());
+        for bad in [
+            "",
+            "example.com/reset",
+            "//example.com/reset",
+            "https:/example.com",
+            "https://",
+            "https:///reset",
+            "https://:443/",
+            "ftp://example.com/",
+            "javascript://example.com/%0aalert(1)",
+            " https://example.com/",
+            "https://example.com/ ",
+            "http://example.com/",
+            "http://localhost.example.com/",
+            "http://127.0.0.1.example.com/",
+            "http://localhost@example.com/",
+            "http://127.1/",
+            "https://user@example.com/",
+            "https://user:password@example.com/",
+            "https://example.com:80@evil.example/",
+            "https://example.com\\@evil.example/",
+            "https://example.com/\\evil",
+            "https://example.com#@evil.example/",
+            "https://example.com/#part",
+            "https://example.com/?a#part",
+            "https://ex%61mple.com/",
+            "https://\u{fc}ber.example/",
+            "https://example.com/\u{fc}",
+            "https://example.com/a b",
+            "https://example.com/\r\nBcc: x",
+            "https://example.com/\0",
+            "https://example.com/\"onclick=",
+            "https://example.com/<b>",
+            "https://example.com/{token}",
+            "https://example.com:/",
+            "https://example.com:port/",
+            "https://example.com:+80/",
+            "https://example.com:65536/",
+            "https://[::1/",
+            "https://::1/",
+            "https://[::1]x/",
+            "https://[example.com]/",
+            "https://a[::1]/",
+            &long(2049),
+        ] {
+            assert!(Link::to_page(bad).is_none(), "{bad:?}");
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::keyring::KeyringError;
 use crate::password::PasswordError;
 use crate::password::pepper::PepperError;
 use crate::password::rules::Broken;
-use crate::store::StoreError;
-use crate::user::UserId;
+use crate::store::{StoreError, Write};
+use crate::user::{Email, UserId};
 
 /// Seconds after which a client may try again when something we depend on is down.
 pub const RETRY_AFTER_SECONDS: u32 = 2;
@@ -76,8 +76,39 @@ pub enum Problem {
     CannotMint,
     /// There is no such live ticket, as far as the caller may know.
     NoSuchTicket,
+    /// The ticket by which a profile was asked for is unknown or over.
+    TicketGone,
     /// There is no such profile in a tenant that the caller covers.
     NoSuchProfile,
+    /// There is no such tenant.
+    NoSuchTenant,
+    /// There is no such persistent login, as far as the caller may know.
+    NoSuchPersistentLogin,
+    /// There is no such access token.
+    NoSuchAccessToken,
+    /// The tenant's name is taken.
+    TenantExists(String),
+    /// The profile's name, address or id is taken: which of them.
+    ProfileExists(&'static str),
+    /// The access token's id is taken.
+    AccessTokenExists,
+    /// An e-mail address breaks [`crate::user::Email::RULE`].
+    InvalidEmail,
+    /// A parameter that holds JSON can't be read: its name, and the rule as a predicate.
+    NotJson {
+        /// The parameter.
+        parameter: &'static str,
+        /// The rule.
+        rule: &'static str,
+    },
+    /// The application is no master, without which it may not do this.
+    GlobalActionDenied(&'static str),
+    /// The tenant takes no new profiles.
+    NoNewProfiles(String),
+    /// Somebody else changed the same thing at the same moment, again and again.
+    Busy,
+    /// More is to be done than fits one call; the next one goes on.
+    Unfinished,
     /// The caller has no such auth header.
     NoSuchAuthHeader,
     /// The caller has no such session.
@@ -155,7 +186,13 @@ impl Problem {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Store(_) | Self::Keys(_) | Self::Pepper(_) | Self::Delivery(_) | Self::Internal(_) => Outcome::Failed,
+            Self::Store(_)
+            | Self::Keys(_)
+            | Self::Pepper(_)
+            | Self::Delivery(_)
+            | Self::Busy
+            | Self::Unfinished
+            | Self::Internal(_) => Outcome::Failed,
             _ => Outcome::Refused,
         }
     }
@@ -164,7 +201,9 @@ impl Problem {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Invalid { .. } | Self::MissingParameter(_) => "invalid_input",
+            Self::Invalid { .. } | Self::MissingParameter(_) | Self::InvalidEmail | Self::NotJson { .. } => {
+                "invalid_input"
+            }
             Self::WeakPassword { .. } => "weak_password",
             Self::BodyTooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
@@ -179,11 +218,20 @@ impl Problem {
             Self::AccessTokenMissing => "access_token_missing",
             Self::AccessTokenUnknown | Self::UnknownClient => "access_token_unknown",
             Self::AccessTokenExpired(_) => "access_token_expired",
-            Self::ActionDenied { .. } => "action_denied",
+            Self::ActionDenied { .. } | Self::GlobalActionDenied(_) => "action_denied",
             Self::NotCovered => "not_covered",
             Self::CannotMint => "cannot_mint",
-            Self::NoSuchTicket => "no_such_ticket",
+            Self::NoSuchTicket | Self::TicketGone => "no_such_ticket",
             Self::NoSuchProfile => "no_such_profile",
+            Self::NoSuchTenant => "no_such_tenant",
+            Self::NoSuchPersistentLogin => "no_such_persistent_login",
+            Self::NoSuchAccessToken => "no_such_access_token",
+            Self::TenantExists(_) => "tenant_exists",
+            Self::ProfileExists(_) => "profile_exists",
+            Self::AccessTokenExists => "access_token_exists",
+            Self::NoNewProfiles(_) => "no_new_profiles",
+            Self::Busy => "busy",
+            Self::Unfinished => "unfinished",
             Self::NoSuchAuthHeader => "no_such_auth_header",
             Self::NoSuchSession => "no_such_session",
             Self::Store(_) => "store",
@@ -194,6 +242,7 @@ impl Problem {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "the errors on one page, in one exhaustive match")]
     fn told(&self, family: Family) -> Told {
         let tell = |status, code, oauth, message: &str| Told { status, code, oauth, message: message.to_owned() };
         match self {
@@ -218,7 +267,8 @@ impl Problem {
             ),
             Self::PasswordExpired => tell(403, "PASSWORD_EXPIRED", "invalid_grant", "Password expired"),
             Self::EmailNotVerified => {
-                tell(403, "EMAIL_NOT_VERIFIED", "invalid_grant", "The e-mail address has to be verified first")
+                // A code that existing clients know: they take one that they don't for a fault of the server.
+                tell(403, "DISABLED_PROFILE", "invalid_grant", "The e-mail address has to be verified first")
             }
             Self::NoSuchOneTime => {
                 tell(404, "NO_SUCH_VERIFICATION_TOKEN", "invalid_request", "The token is unknown, used or expired")
@@ -250,7 +300,48 @@ impl Problem {
                 tell(403, "ACTION_DENIED", "access_denied", "A profile's JWT can't be used to get another")
             }
             Self::NoSuchTicket => tell(404, "NO_SUCH_TICKET", "invalid_request", "No ticket with this ID found"),
-            Self::NoSuchProfile => tell(404, "NO_SUCH_PROFILE", "invalid_request", "No profile with this ID found"),
+            // Existing clients take a 404 here for a profile that is gone, and send nobody to the login page.
+            Self::TicketGone => tell(400, "NO_SUCH_TICKET", "invalid_request", "No ticket with this ID found"),
+            Self::NoSuchProfile => tell(404, "NO_SUCH_PROFILE", "invalid_request", "No such profile found"),
+            Self::NoSuchTenant => tell(404, "NO_SUCH_TENANT", "invalid_request", "No tenant with this name found"),
+            Self::NoSuchPersistentLogin => {
+                let message = "No persistent login with this ID found";
+                tell(404, "NO_SUCH_PERSISTENT_LOGIN", "invalid_request", message)
+            }
+            Self::NoSuchAccessToken => {
+                tell(404, "NO_SUCH_ACCESS_TOKEN_ID", "invalid_request", "No access token with this ID found")
+            }
+            Self::TenantExists(name) => {
+                tell(409, "TENANT_EXISTS", "invalid_request", &format!("The tenant \"{name}\" already exists"))
+            }
+            Self::ProfileExists(what) => {
+                tell(409, "PROFILE_EXISTS", "invalid_request", &format!("A profile with this {what} already exists"))
+            }
+            Self::AccessTokenExists => {
+                tell(409, "ACCESS_TOKEN_EXISTS", "invalid_request", "An access token with this ID already exists")
+            }
+            Self::InvalidEmail => {
+                tell(400, "INVALID_EMAIL_ADDRESS", "invalid_request", &format!("email {}", Email::RULE))
+            }
+            Self::NotJson { parameter, rule } => {
+                tell(400, "PARAM_DESERIALIZATION_ERROR", "invalid_request", &format!("{parameter} {rule}"))
+            }
+            Self::GlobalActionDenied(action) => {
+                let message = format!("Current subject does not have permission to execute global action \"{action}\"");
+                tell(403, "ACTION_DENIED", "access_denied", &message)
+            }
+            Self::NoNewProfiles(tenant) => {
+                let message = format!("The tenant \"{tenant}\" takes no new profiles");
+                tell(403, "ACTION_DENIED", "access_denied", &message)
+            }
+            Self::Busy => {
+                let message = "It was changed by somebody else at the same moment; try again";
+                tell(503, "OTHER", "temporarily_unavailable", message)
+            }
+            Self::Unfinished => {
+                let message = "Not everything is done yet; repeat the call to go on";
+                tell(503, "OTHER", "temporarily_unavailable", message)
+            }
             Self::NoSuchSession => tell(404, "NO_SUCH_SESSION", "invalid_request", "No such session"),
             Self::UnknownClient => tell(401, "ACCESS_DENIED", "invalid_client", "A valid access token is needed"),
             Self::NoSuchAuthHeader => tell(404, "NO_SUCH_AUTH_HEADER", "invalid_request", "No such auth header"),
@@ -313,6 +404,14 @@ impl Problem {
             Self::Internal(what) => tracing::error!(http.status = told.status, error = what, "failed"),
             _ => {}
         }
+    }
+}
+
+/// What it means that something new was written: its name is random, so it can't have been there before.
+pub fn new(written: Write) -> Result<(), Problem> {
+    match written {
+        Write::Done => Ok(()),
+        Write::Refused => Err(Problem::Internal("what is new existed already")),
     }
 }
 

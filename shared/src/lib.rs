@@ -4,6 +4,7 @@
 //! may), [`store`] (what is), and leaves through [`error`] or an answer of [`api`].
 
 pub mod access_token;
+pub mod access_token_json;
 pub mod api;
 pub mod audit;
 pub mod auth_header;
@@ -26,6 +27,12 @@ pub mod one_time;
 pub mod openapi;
 mod owned;
 pub mod password;
+pub mod persistent_login;
+pub mod profile_access;
+pub mod profile_answer;
+pub mod profile_api;
+pub mod profile_listing;
+pub mod profiles;
 pub mod random;
 pub mod recovery;
 pub mod renewal;
@@ -34,6 +41,8 @@ pub mod source;
 pub mod start;
 pub mod store;
 pub mod tenant;
+pub mod tenant_deletion;
+pub mod tenant_json;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod ticket;

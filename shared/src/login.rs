@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::audit;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{self, Config};
-use crate::error::Problem;
+use crate::error::{self, Problem};
 use crate::lockout::{Gate, Guesses};
 use crate::password::pepper::PepperError;
 use crate::password::rules::{About, Broken, PasswordRules};
@@ -335,10 +335,7 @@ impl<S: Store> Login<S> {
             });
             return Err(Problem::BadCredentials);
         }
-        match created.await.map_err(|_| Problem::Internal("a ticket was not stored"))?? {
-            Write::Done => Ok(()),
-            Write::Refused => Err(Problem::Internal("a fresh ticket existed already")),
-        }
+        error::new(created.await.map_err(|_| Problem::Internal("a ticket was not stored"))??)
     }
 
     /// One write, whatever the reason. What a right password earns is told only if that write was admitted: being told

@@ -16,6 +16,9 @@ use crate::user::{Email, User, UserId};
 /// How long a token is good.
 pub const LIFETIME: Duration = Duration::from_secs(86_400);
 
+/// The longest text that is looked at as a token, in bytes.
+pub const MAX_TEXT_BYTES: usize = 256;
+
 /// What a token may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -69,6 +72,8 @@ impl OneTime {
     #[must_use]
     pub fn issue(user: &User, purpose: Purpose, now: Timestamp, random: &dyn Random) -> (Self, Token) {
         let token = owned::issue(&user.id, random);
+        // Where another clock that runs ahead made the user, the token is still the younger one.
+        let now = now.max(user.created);
         let one_time = Self {
             key: OneTimeKey { user: user.id.clone(), digest: token.digest() },
             tenant: user.tenant.clone(),
@@ -87,6 +92,8 @@ impl OneTime {
         now < self.expires
             && user.enabled
             && user.id == self.key.user
+            // One that is younger is another, who was given the same id.
+            && user.created <= self.created
             && user.tenant == self.tenant
             && user.email == self.email
             && (self.purpose == Purpose::Verify || user.session_epoch == self.epoch)
@@ -115,5 +122,10 @@ mod tests {
         assert!(reset.is_live(&owner, now));
         assert!(!reset.is_live(&ended, now), "disabled and enabled again, or every session was ended");
         assert!(!one_time.is_live(&user("u-2"), now));
+        let ahead = User { created: now.plus(Duration::from_secs(5)), ..owner.clone() };
+        let (early, _) = OneTime::issue(&ahead, Purpose::Verify, now, &SeededRandom::new(1));
+        assert!(early.is_live(&ahead, now), "made by a clock that runs ahead");
+        let anew = User { created: now.plus(Duration::from_millis(1)), ..owner };
+        assert!(!one_time.is_live(&anew, now.plus(Duration::from_secs(1))), "deleted, and made anew with the same id");
     }
 }

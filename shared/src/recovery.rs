@@ -1,24 +1,28 @@
 //! Forgotten passwords, and addresses that are to be shown as one's own: tokens are made here, sent and used.
 //!
 //! Invariant: whoever asks to reset a password learns nothing of the account, from neither the answer nor the work: the
-//! same calls in the same order are made for an account, for one that can't be told, and for none. A token is told only
-//! to the delivery, and one that could not be sent is taken back.
+//! same calls in the same order are made for an account, for one that can't be told, and for none. Only an application
+//! that manages the account is told more. A token is told only to the delivery, and one that could not be sent is taken
+//! back; or to an application that asks for one to send by itself.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access_token::Action;
 use crate::audit;
+use crate::authorize::{Presented, demand, demand_enabled, demand_somewhere};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Pages};
-use crate::delivery::{Delivery, Letter, Message};
+use crate::delivery::{Delivery, Letter, Link, Message};
 use crate::error::Problem;
 use crate::lockout::{CounterKey, Guesses, Place, SWEPT};
 use crate::login::{self, Login, Named};
 use crate::one_time::{LIFETIME, OneTime, OneTimeKey, Purpose};
+use crate::profile_api::ProfileApi;
 use crate::random::Random;
 use crate::secret::{Digest, Password, Token};
 use crate::source::Source;
-use crate::store::{Credential, LoginName, Lookup, PasswordChange, Proof, Store, Write};
+use crate::store::{Credential, Found, LoginName, Lookup, PasswordChange, Proof, Store, Write, changed};
 use crate::tenant::TenantName;
 use crate::user::{Email, User, UserId};
 
@@ -114,6 +118,31 @@ impl<S: Store> Recovery<S> {
         Ok(Write::Done)
     }
 
+    /// Sends `user` a token for a new password and a link to the `page` of the application that asks, as often as it asks.
+    pub async fn send_reset_to(&self, user: &User, page: &Link) -> Result<(), Problem> {
+        let purpose = replacing(&self.store, user).await?;
+        self.send_to(user, purpose, page, Message::PasswordReset).await
+    }
+
+    /// Sends `user` a token that shows whose the address is, and a link to the `page` of the application that asks, as
+    /// often as it asks. An error says that no message left; the account is as it was.
+    pub async fn send_verification_to(&self, user: &User, page: &Link) -> Result<(), Problem> {
+        self.send_to(user, Purpose::Verify, page, Message::EmailVerification).await
+    }
+
+    async fn send_to(
+        &self,
+        user: &User,
+        purpose: Purpose,
+        page: &Link,
+        message: fn(Letter) -> Message,
+    ) -> Result<(), Problem> {
+        let email = user.email.as_ref().ok_or_else(without_address)?;
+        let (token, text) = issue(&self.store, user, purpose, self.clock.now(), &*self.random).await?;
+        let letter = Letter::new(user, email, &token, text, Some(page));
+        self.deliver(&LoginName::new(&user.tenant, &user.name), &token, &message(letter)).await
+    }
+
     /// Sends a message. One that did not leave is forgotten, so that whoever tries again in a moment gets one.
     async fn deliver(&self, name: &LoginName, token: &OneTime, message: &Message) -> Result<(), Problem> {
         let Err(error) = self.delivery.send(message).await else { return Ok(()) };
@@ -137,6 +166,103 @@ impl<S: Store> Recovery<S> {
     }
 }
 
+/// The page that an application wants a message to lead to, given as the parameter `field`.
+pub fn page(field: &str, url: &str) -> Result<Link, Problem> {
+    Link::to_page(url).ok_or_else(|| Problem::invalid(field, Link::PAGE_RULE))
+}
+
+/// The purpose of a token that replaces the present password of `user`.
+pub async fn replacing<S: Store>(store: &S, user: &User) -> Result<Purpose, Problem> {
+    let wanted = Lookup { credential: Some(LoginName::new(&user.tenant, &user.name)), ..Lookup::default() };
+    let credential = store.lookup(wanted).await?.credential.filter(|credential| credential.user == user.id);
+    // The user was read a moment ago, and has another name by now, or is gone.
+    credential.map(|credential| Purpose::Reset { version: credential.version }).ok_or(Problem::Busy)
+}
+
+/// Makes and stores a token of `user` for an application that asks for it. As often as it asks: who manages the account
+/// may do more to its owner than fill a mailbox, and is told that there is a token.
+pub async fn issue<S: Store>(
+    store: &S,
+    user: &User,
+    purpose: Purpose,
+    now: Timestamp,
+    random: &dyn Random,
+) -> Result<(OneTime, Token), Problem> {
+    demand_enabled(user)?;
+    if purpose == Purpose::Verify && user.email.is_none() {
+        return Err(without_address());
+    }
+    let (token, text) = OneTime::issue(user, purpose, now, random);
+    // None was made later than this one ends, so there is no pause to keep.
+    let since = token.expires;
+    match store.create_one_time(&LoginName::new(&user.tenant, &user.name), &token, since).await? {
+        Write::Done => Ok((token, text)),
+        Write::Refused => Err(Problem::Busy),
+    }
+}
+
+fn without_address() -> Problem {
+    Problem::invalid("the profile", "must have an e-mail address for this")
+}
+
+/// A token that was shown, with its user as far as there is one. Whether it may be used, only its use tells.
+pub struct Shown {
+    /// The token.
+    pub token: OneTime,
+    /// Its user.
+    pub user: Option<User>,
+}
+
+impl Shown {
+    fn of(mut found: Found) -> Option<Self> {
+        let token = found.one_time.take()?;
+        let user = found.user(&token.key.user).cloned();
+        Some(Self { token, user })
+    }
+
+    /// The token with its user, if both are good now.
+    pub fn live(self, now: Timestamp) -> Result<(OneTime, User), Problem> {
+        let Self { token, user } = self;
+        user.filter(|user| token.is_live(user, now)).map(|user| (token, user)).ok_or(Problem::NoSuchOneTime)
+    }
+}
+
+/// What is to be read for a token's text: nothing for what can't be one of ours.
+fn lookup(text: &str) -> Lookup {
+    let key = OneTimeKey::of(text);
+    if key.is_none() {
+        audit::detail("form");
+    }
+    Lookup { users: key.iter().map(|key| key.user.clone()).collect(), one_time: key, ..Lookup::default() }
+}
+
+/// The token of a text, for an application that manages profiles in the token's tenant. One of a tenant that it does not
+/// know is as good as none.
+pub async fn managed<S: Store>(
+    api: &ProfileApi<S>,
+    presented: &Presented,
+    text: &str,
+) -> Result<Option<Shown>, Problem> {
+    let (application, found) = api.application(presented, lookup(text)).await?;
+    demand_somewhere(&application, Action::ManageProfiles)?;
+    let Some(shown) = Shown::of(found).filter(|shown| application.knows(&shown.token.tenant)) else { return Ok(None) };
+    audit::account(&shown.token.key.user, &shown.token.tenant);
+    demand(&application, &[Action::ManageProfiles], shown.token.tenant.as_str())?;
+    Ok(Some(shown))
+}
+
+/// The token of a text, for whoever has it.
+async fn held<S: Store>(store: &S, text: &Token) -> Result<Shown, Problem> {
+    audit::credential("one_time_token");
+    let wanted = lookup(text.expose_secret());
+    if wanted.one_time.is_none() {
+        return Err(Problem::NoSuchOneTime);
+    }
+    let shown = Shown::of(store.lookup(wanted).await?).ok_or(Problem::NoSuchOneTime)?;
+    shown.user.iter().for_each(audit::actor);
+    Ok(shown)
+}
+
 /// What the owner of a token wants.
 pub struct Reset {
     /// The token's text.
@@ -149,11 +275,31 @@ pub struct Reset {
     pub source: Source,
 }
 
-/// Sets a new password in exchange for a token, and ends every ticket of the user. A password that is too weak leaves
-/// the token as it is. It is no guess at a password, so no lockout stands in its way, and it ends one.
+/// Sets a new password in exchange for a token.
 pub async fn reset<S: Store>(login: &Login<S>, reset: Reset) -> Result<(), Problem> {
+    let Reset { token, new, end_auth_headers, source } = reset;
+    let shown = held(&login.store, &token).await?;
+    set_password(login, shown, Chosen { field: "new", new, end_auth_headers, source }).await.map(drop)
+}
+
+/// A password in the place of one that was forgotten.
+pub struct Chosen {
+    /// By which name the client sent it.
+    pub field: &'static str,
+    /// The password.
+    pub new: Password,
+    /// Whether the user's auth headers end too.
+    pub end_auth_headers: bool,
+    /// Where the request came from.
+    pub source: Source,
+}
+
+/// Sets a new password in exchange for a token, and ends every ticket of the user, who is returned as it is then. A
+/// password that is too weak leaves the token as it is. It is no guess at a password, so no lockout stands in its way,
+/// and it ends one.
+pub async fn set_password<S: Store>(login: &Login<S>, shown: Shown, chosen: Chosen) -> Result<User, Problem> {
     let now = login.clock.now();
-    let (token, user) = redeemable(&login.store, &reset.token, now).await?;
+    let (token, user) = shown.live(now)?;
     let Purpose::Reset { version } = token.purpose else { return Err(Problem::NoSuchOneTime) };
     let name = LoginName::new(&user.tenant, &user.name);
     let wanted = login.tenants.wanted(user.tenant.as_str(), now);
@@ -163,24 +309,27 @@ pub async fn reset<S: Store>(login: &Login<S>, reset: Reset) -> Result<(), Probl
     let current = found.credential.filter(|credential| credential.user == user.id && credential.version == version);
     let credential = current.ok_or(Problem::NoSuchOneTime)?;
     let earlier = login::earlier(&settings, &credential);
-    if let Err(broken) = login.weigh(&settings, &user, earlier, &reset.new).await? {
-        return Err(Problem::weak("new", broken));
+    if let Err(broken) = login.weigh(&settings, &user, earlier, &chosen.new).await? {
+        return Err(Problem::weak(chosen.field, broken));
     }
-    let password = login.new_password(&settings, &credential, reset.new, now).await?;
+    let password = login.new_password(&settings, &credential, chosen.new, now).await?;
+    let ended = u64::from(chosen.end_auth_headers);
+    // Whoever read the mail has shown whose the address is.
+    let (user, at) = if token.email.is_some() { verified(&user, now) } else { (user, now) };
     let change = PasswordChange {
         name,
-        user: user.id,
+        user: user.id.clone(),
         version,
         password,
         proof: Proof::Reset(token),
-        end_auth_headers: reset.end_auth_headers,
+        end_auth_headers: chosen.end_auth_headers,
         forget: newest(&credential.guesses),
         // Whoever read the mail is at home where it was read: a storm of strangers must not close the door at once again.
-        place: Some(Place::of(reset.source.network.as_deref())),
-        at: now,
+        place: Some(Place::of(chosen.source.network.as_deref())),
+        at,
     };
     match login.store.change_password(change).await? {
-        Write::Done => Ok(()),
+        Write::Done => Ok(User { session_epoch: user.session_epoch + 1, key_epoch: user.key_epoch + ended, ..user }),
         // It was used, or ended in another way, between our read and our write.
         Write::Refused => Err(Problem::NoSuchOneTime),
     }
@@ -188,28 +337,28 @@ pub async fn reset<S: Store>(login: &Login<S>, reset: Reset) -> Result<(), Probl
 
 /// Notes, in exchange for a token, that the address which it was sent to is the user's own.
 pub async fn verify<S: Store>(store: &S, token: &Token, now: Timestamp) -> Result<(), Problem> {
-    let (token, _) = redeemable(store, token, now).await?;
+    verify_shown(store, held(store, token).await?, now).await.map(drop)
+}
+
+/// [`verify`] by a token that was looked up; the user as it is then.
+pub async fn verify_shown<S: Store>(store: &S, shown: Shown, now: Timestamp) -> Result<User, Problem> {
+    let (token, user) = shown.live(now)?;
     if token.purpose != Purpose::Verify {
         return Err(Problem::NoSuchOneTime);
     }
-    match store.verify_email(&token, now).await? {
-        Write::Done => Ok(()),
+    let (user, at) = verified(&user, now);
+    match store.verify_email(&token, at).await? {
+        Write::Done => Ok(user),
         Write::Refused => Err(Problem::NoSuchOneTime),
     }
 }
 
-/// The token of a text, with its user, if both are good now.
-async fn redeemable<S: Store>(store: &S, text: &Token, now: Timestamp) -> Result<(OneTime, User), Problem> {
-    audit::credential("one_time_token");
-    let Some(key) = OneTimeKey::of(text.expose_secret()) else {
-        audit::detail("form");
-        return Err(Problem::NoSuchOneTime);
-    };
-    let id = key.user.clone();
-    let mut found = store.lookup(Lookup { one_time: Some(key), users: vec![id.clone()], ..Lookup::default() }).await?;
-    let (token, user) = found.one_time.take().zip(found.user(&id).cloned()).ok_or(Problem::NoSuchOneTime)?;
-    audit::actor(&user);
-    if token.is_live(&user, now) { Ok((token, user)) } else { Err(Problem::NoSuchOneTime) }
+/// A user whose address was found to be its own, and since when: later than any change before, so that whoever read the
+/// user before that does not write it back.
+fn verified(user: &User, now: Timestamp) -> (User, Timestamp) {
+    let user = changed(user, &User { email_verified: true, modified: now, ..user.clone() });
+    let at = user.modified;
+    (user, at)
 }
 
 /// The counters of guesses that a reset forgets: as many as one write takes, those first that still count.

@@ -10,10 +10,11 @@ use crate::authorize::Verifier;
 use crate::aws::Aws;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::gateway;
+use crate::gateway::{self, Endpoint};
 use crate::keyring::Keyring;
 use crate::log;
 use crate::login::Login;
+use crate::profile_api::ProfileApi;
 use crate::random::{Random, SystemRandom};
 use crate::recovery::Recovery;
 use crate::renewal::Renewer;
@@ -53,6 +54,14 @@ impl Reads {
     }
 }
 
+/// Starts an endpoint of the Profile API that works with nothing else, and serves it until the environment ends.
+pub async fn profile_api<E: Endpoint>(
+    reads: Reads,
+    endpoint: impl FnOnce(ProfileApi<DynamoStore>) -> E,
+) -> Result<(), gateway::Error> {
+    gateway::serve(endpoint(Start::new()?.profile_api(reads).await)).await
+}
+
 impl Start {
     /// Reads the environment and starts the log. Connects to nothing yet.
     pub fn new() -> Result<Self, gateway::Error> {
@@ -89,9 +98,19 @@ impl Start {
 
     /// What checks passwords.
     pub async fn login(&self) -> Result<Login<DynamoStore>, gateway::Error> {
+        self.login_reading(Reads::Credentials).await
+    }
+
+    /// The same for a function that hashes passwords and checks none, so that it may read no hash.
+    pub async fn login_reading(&self, reads: Reads) -> Result<Login<DynamoStore>, gateway::Error> {
         let hasher = self.aws.hasher(&self.config)?;
-        let (store, ()) = tokio::join!(self.store(Reads::Credentials), hasher.warm());
+        let (store, ()) = tokio::join!(self.store(reads), hasher.warm());
         Ok(Login::new(store, hasher, self.clock(), self.random(), &self.config))
+    }
+
+    /// What the endpoints of the Profile API work with.
+    pub async fn profile_api(&self, reads: Reads) -> ProfileApi<DynamoStore> {
+        ProfileApi { store: self.store(reads).await, clock: self.clock(), random: self.random() }
     }
 
     /// What sends one-time tokens.

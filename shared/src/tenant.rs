@@ -9,6 +9,7 @@ use crate::config;
 use crate::keyring::Algorithm;
 use crate::lockout;
 use crate::password::rules::PasswordRules;
+use crate::store::{Lookup, Store, StoreError};
 use crate::ticket::Limits;
 
 /// A tenant's name: 1 to 64 of `A-Z a-z 0-9 . _ -`, the first a letter or digit. Compared exactly.
@@ -78,6 +79,10 @@ pub struct Settings {
     pub verified_email: bool,
     /// What their JWTs may be signed with; empty for whatever the stack signs with.
     pub algorithms: Vec<Algorithm>,
+    /// Whether applications may make profiles in it. The operator always may.
+    pub accepts_new_profiles: bool,
+    /// The roles that its applications know of: told to whoever asks, and held against no user's roles.
+    pub available_roles: Vec<String>,
 }
 
 impl Default for Settings {
@@ -88,7 +93,37 @@ impl Default for Settings {
             lockout: lockout::Rules::DEFAULT,
             verified_email: false,
             algorithms: Vec::new(),
+            accepts_new_profiles: true,
+            available_roles: Vec::new(),
         }
+    }
+}
+
+impl Settings {
+    /// The most roles that a tenant tells of.
+    pub const MAX_ROLES: usize = 64;
+    /// The longest of them, in bytes.
+    pub const MAX_ROLE_BYTES: usize = 128;
+    /// The rule of such a list in words, for error messages.
+    pub const ROLES_RULE: &str = "must be at most 64 texts of 1 to 128 bytes, without control characters";
+
+    /// Reads [`Self::available_roles`], each once; `None` where they break [`Self::ROLES_RULE`].
+    #[must_use]
+    pub fn roles(given: Vec<String>) -> Option<Vec<String>> {
+        let mut roles: Vec<String> = Vec::new();
+        for role in given {
+            let fits = (1..=Self::MAX_ROLE_BYTES).contains(&role.len()) && !role.chars().any(char::is_control);
+            if !fits {
+                return None;
+            }
+            if !roles.contains(&role) {
+                if roles.len() == Self::MAX_ROLES {
+                    return None;
+                }
+                roles.push(role);
+            }
+        }
+        Some(roles)
     }
 }
 
@@ -180,6 +215,21 @@ impl Tenants {
         }
     }
 
+    /// The rules of the tenant `name`, by a read where they are not known; `None` where there is no such tenant.
+    pub async fn settings<S: Store>(
+        &self,
+        store: &S,
+        name: &TenantName,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Settings>>, StoreError> {
+        let wanted = self.wanted(name.as_str(), now);
+        let found = match wanted.lookup() {
+            None => None,
+            tenant => store.lookup(Lookup { tenant, ..Lookup::default() }).await?.tenant,
+        };
+        Ok(self.resolve(wanted, found, now))
+    }
+
     /// The rules, after what was wanted has been read as `found`; `None` where there is no such tenant.
     #[must_use]
     pub fn resolve(&self, wanted: Wanted, found: Option<Tenant>, now: Timestamp) -> Option<Arc<Settings>> {
@@ -250,6 +300,18 @@ mod tests {
         }
         assert!(tenants.wanted("a", later(59)).lookup().is_none());
         assert!(matches!(tenants.wanted("*", NOW), Wanted::Known(None)));
+    }
+
+    #[test]
+    fn roles_are_bounded_and_told_once() {
+        let roles = |given: &[&str]| Settings::roles(given.iter().map(|role| (*role).to_owned()).collect());
+        assert_eq!(roles(&["b", "a", "b"]), Some(vec!["b".to_owned(), "a".to_owned()]));
+        for bad in ["", "a\n", "\u{7f}", &"a".repeat(129)] {
+            assert_eq!(roles(&["a", bad]), None, "{bad:?}");
+        }
+        let many: Vec<String> = (0..=Settings::MAX_ROLES).map(|number| number.to_string()).collect();
+        assert_eq!(Settings::roles(many.clone()), None);
+        assert!(Settings::roles(many[1..].to_vec()).is_some());
     }
 
     #[test]

@@ -147,13 +147,18 @@ impl Ticket {
     /// that tenth: never early, never later than 1.1 times the limit.
     #[must_use]
     pub fn is_live(&self, user: &User, now: Timestamp) -> bool {
-        let idle_over = self.idle.is_some_and(|idle| now >= self.last_request.plus(idle + idle / 10));
-        now < self.expires
-            && !idle_over
+        self.is_in_time(now)
             && user.id == self.key.user
             && user.tenant == self.tenant
             && user.enabled
             && user.session_epoch == self.epoch
+    }
+
+    /// Whether it is inside both limits, whatever became of its user.
+    #[must_use]
+    pub fn is_in_time(&self, now: Timestamp) -> bool {
+        let idle_over = self.idle.is_some_and(|idle| now >= self.last_request.plus(idle + idle / 10));
+        now < self.expires && !idle_over
     }
 
     /// Whether a use now is worth a write: once per tenth of the idle limit, or per [`USE_NOTED`] where there is none.

@@ -10,7 +10,7 @@ use crate::random::Random;
 use crate::secret::Digest;
 use crate::tenant::TenantName;
 
-/// A user's id: a UUID when we made it, otherwise what an import brought: 1 to 48 of `A-Z a-z 0-9 _ -`.
+/// A user's id: a UUID or 24 hex digits when we made it, otherwise what an import brought: 1 to 48 of `A-Z a-z 0-9 _ -`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(String);
 
@@ -19,6 +19,13 @@ impl UserId {
     #[must_use]
     pub fn generate(random: &dyn Random) -> Self {
         Self(uuid::Builder::from_random_bytes(random.bytes()).into_uuid().to_string())
+    }
+
+    /// Twelve random bytes as 24 lower-case hex digits, for profiles that `/api/1` makes: existing clients of that family
+    /// read every id as such an object id, and fail on any other.
+    #[must_use]
+    pub fn generate_object_id(random: &dyn Random) -> Self {
+        Self(random.bytes::<12>().map(|byte| format!("{byte:02x}")).concat())
     }
 
     /// Reads an id; `None` when it can't be one.
@@ -133,6 +140,13 @@ impl Email {
     pub fn canonical(&self) -> &str {
         &self.canonical
     }
+
+    /// Whether what was shown about one holds for the other: only where no more than ASCII case differs. The canonical
+    /// forms don't tell, since mail to a domain with \u{df} goes elsewhere than mail to the same with ss.
+    #[must_use]
+    pub fn is_same_mailbox(&self, other: &Self) -> bool {
+        self.display.eq_ignore_ascii_case(&other.display)
+    }
 }
 
 const MAX_EMAIL_BYTES: usize = 254;
@@ -175,6 +189,9 @@ fn is_forbidden(c: char) -> bool {
             | '\u{fff0}'..='\u{ffff}' | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}')
 }
 
+/// The applications' own data about a user: any JSON, by names.
+pub type Attributes = BTreeMap<String, serde_json::Value>;
+
 /// A user of one tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -192,12 +209,16 @@ pub struct User {
     pub first_name: Option<String>,
     /// Last name, free text.
     pub last_name: Option<String>,
+    /// What people call it, free text: the profile family's `name`.
+    pub display_name: Option<String>,
+    /// The application that made it, by the name in its access token.
+    pub application: Option<String>,
     /// Whether it may act at all.
     pub enabled: bool,
     /// Names of roles; [`User::TENANT_ADMIN`] is ours, the rest belong to the applications.
     pub roles: Vec<String>,
     /// The applications' own data about the user.
-    pub attributes: BTreeMap<String, String>,
+    pub attributes: Attributes,
     /// When it was made.
     pub created: Timestamp,
     /// When it was last changed.

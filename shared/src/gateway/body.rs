@@ -1,9 +1,11 @@
 //! Strict parsers of what clients send: JSON objects, and query or form parameters.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use percent_encoding::percent_decode;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Number, Value};
 
 use crate::clock::Timestamp;
 use crate::error::{Problem, shown_name};
@@ -23,10 +25,24 @@ enum Strict {
     Null,
     Bool(bool),
     Integer(i64),
-    OtherNumber,
+    OtherNumber(Number),
     Text(String),
     List(Vec<Strict>),
     Object(Vec<(String, Strict)>),
+}
+
+impl From<Strict> for Value {
+    fn from(value: Strict) -> Self {
+        match value {
+            Strict::Null => Self::Null,
+            Strict::Bool(value) => Self::Bool(value),
+            Strict::Integer(value) => value.into(),
+            Strict::OtherNumber(value) => Self::Number(value),
+            Strict::Text(text) => Self::String(text),
+            Strict::List(values) => values.into_iter().map(Self::from).collect(),
+            Strict::Object(members) => members.into_iter().map(|(name, value)| (name, Self::from(value))).collect(),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Strict {
@@ -57,11 +73,11 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Strict, E> {
-        Ok(i64::try_from(value).map_or(Strict::OtherNumber, Strict::Integer))
+        Ok(i64::try_from(value).map_or_else(|_| Strict::OtherNumber(value.into()), Strict::Integer))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Strict, E> {
-        Ok(Strict::OtherNumber)
+    fn visit_f64<E>(self, value: f64) -> Result<Strict, E> {
+        Ok(Number::from_f64(value).map_or(Strict::Null, Strict::OtherNumber))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Strict, E> {
@@ -83,23 +99,26 @@ impl<'de> Visitor<'de> for StrictVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Strict, A::Error> {
         let mut members: Vec<(String, Strict)> = Vec::new();
         while let Some((key, value)) = access.next_entry::<String, Strict>()? {
-            if members.len() == MAX_MEMBERS {
-                return Err(serde::de::Error::custom(TOO_MANY));
-            }
-            if members.iter().any(|(other, _)| *other == key) {
-                return Err(serde::de::Error::custom(DOUBLED));
-            }
             members.push((key, value));
+        }
+        if doubled(&members).is_some() {
+            return Err(serde::de::Error::custom(DOUBLED));
         }
         Ok(Strict::Object(members))
     }
 }
 
-/// More members than any object of the contract has; it also bounds the search for doubled ones.
+/// A key that stands in an object twice. Sorted, since a client may send thousands of them.
+fn doubled(members: &[(String, Strict)]) -> Option<&str> {
+    let mut keys: Vec<&str> = members.iter().map(|(key, _)| key.as_str()).collect();
+    keys.sort_unstable();
+    keys.windows(2).find(|pair| pair.first() == pair.last()).and_then(|pair| pair.first().copied())
+}
+
+/// More members than any body of the contract has. What a client keeps in an attribute may have as many as it fits.
 const MAX_MEMBERS: usize = 64;
 
 const DOUBLED: &str = "doubled key";
-const TOO_MANY: &str = "too many keys";
 const ONCE: &str = "must be given once";
 const TEXT: &str = "must be a string";
 
@@ -118,30 +137,36 @@ impl Fields {
         let text = std::str::from_utf8(body).map_err(|_| Problem::invalid("the body", "must be valid UTF-8"))?;
         let value: Strict = serde_json::from_str(text).map_err(|error| {
             let reason = error.to_string();
-            let rule = if reason.starts_with(DOUBLED) {
-                "must hold each field once"
-            } else if reason.starts_with(TOO_MANY) {
-                "must hold at most 64 fields"
-            } else {
-                "must be valid JSON"
-            };
-            Problem::invalid("the body", rule)
+            let doubled = reason.starts_with(DOUBLED);
+            Problem::invalid("the body", if doubled { "must hold each field once" } else { "must be valid JSON" })
         })?;
         let Strict::Object(mut members) = value else {
             return Err(Problem::invalid("the body", "must be a JSON object"));
         };
+        if members.len() > MAX_MEMBERS {
+            return Err(Problem::invalid("the body", "must hold at most 64 fields"));
+        }
         if spelling == Spelling::AnyCase {
             for (key, _) in &mut members {
                 key.make_ascii_lowercase();
             }
-            let mut keys: Vec<&String> = members.iter().map(|(key, _)| key).collect();
-            keys.sort_unstable();
-            if let Some(pair) = keys.windows(2).find(|pair| pair.first() == pair.last()) {
-                let key = pair.first().map_or("", |key| key.as_str());
+            if let Some(key) = doubled(&members) {
                 return Err(Problem::Invalid { field: shown_name(key), rule: ONCE });
             }
         }
         Ok(Self(members))
+    }
+
+    /// All members, whatever they are called: for an object whose names are the client's own.
+    #[must_use]
+    pub fn into_values(self) -> BTreeMap<String, Value> {
+        self.0.into_iter().map(|(name, value)| (name, value.into())).collect()
+    }
+
+    /// Whether there is such a member, null or not.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
     }
 
     fn take(&mut self, name: &str) -> Option<Strict> {
@@ -173,9 +198,14 @@ impl Fields {
 
     /// True or false; absent and null are false.
     pub fn flag(&mut self, name: &'static str) -> Result<bool, Problem> {
+        Ok(self.optional_flag(name)?.unwrap_or(false))
+    }
+
+    /// True or false, or nothing: absent and null are the same.
+    pub fn optional_flag(&mut self, name: &'static str) -> Result<Option<bool>, Problem> {
         match self.take(name) {
-            None | Some(Strict::Null) => Ok(false),
-            Some(Strict::Bool(value)) => Ok(value),
+            None | Some(Strict::Null) => Ok(None),
+            Some(Strict::Bool(value)) => Ok(Some(value)),
             Some(_) => Err(Problem::invalid(name, "must be true or false")),
         }
     }
@@ -210,8 +240,18 @@ impl Fields {
 
     /// A list of texts, or nothing: absent and null are an empty list.
     pub fn texts(&mut self, name: &'static str, max_entries: usize, max: usize) -> Result<Vec<String>, Problem> {
+        Ok(self.optional_texts(name, max_entries, max)?.unwrap_or_default())
+    }
+
+    /// A list of texts, or nothing: absent and null are the same, and an empty list is another.
+    pub fn optional_texts(
+        &mut self,
+        name: &'static str,
+        max_entries: usize,
+        max: usize,
+    ) -> Result<Option<Vec<String>>, Problem> {
         let entries = match self.take(name) {
-            None | Some(Strict::Null) => return Ok(Vec::new()),
+            None | Some(Strict::Null) => return Ok(None),
             Some(Strict::List(entries)) if entries.len() <= max_entries => entries,
             Some(Strict::List(_)) => return Err(Problem::invalid(name, "has too many entries")),
             Some(_) => return Err(Problem::invalid(name, "must be a list of strings")),
@@ -220,6 +260,22 @@ impl Fields {
             Strict::Text(text) if !text.is_empty() && text.len() <= max => Ok(text),
             Strict::Text(_) => Err(Problem::invalid(name, "has an entry that is empty or too long")),
             _ => Err(Problem::invalid(name, "must be a list of strings")),
+        });
+        each.collect::<Result<_, _>>().map(Some)
+    }
+
+    /// A list of objects, or nothing: absent and null are an empty list. The members of each are compared to the letter,
+    /// and it is for the caller to [`Self::finish`] each.
+    pub fn objects(&mut self, name: &'static str, max_entries: usize) -> Result<Vec<Self>, Problem> {
+        let entries = match self.take(name) {
+            None | Some(Strict::Null) => return Ok(Vec::new()),
+            Some(Strict::List(entries)) if entries.len() <= max_entries => entries,
+            Some(Strict::List(_)) => return Err(Problem::invalid(name, "has too many entries")),
+            Some(_) => return Err(Problem::invalid(name, "must be a list of objects")),
+        };
+        let each = entries.into_iter().map(|entry| match entry {
+            Strict::Object(members) => Ok(Self(members)),
+            _ => Err(Problem::invalid(name, "must be a list of objects")),
         });
         each.collect()
     }
@@ -245,19 +301,24 @@ impl Parameters {
     /// Reads the `known` parameters of all `sources`. One that comes twice, wherever, is refused, and so is what is not
     /// UTF-8.
     pub fn parse(sources: &[&[u8]], known: &[&'static str]) -> Result<Self, Problem> {
+        Self::parse_with_lists(sources, known, &[])
+    }
+
+    /// The same with `lists`: parameters that may come several times.
+    pub fn parse_with_lists(sources: &[&[u8]], once: &[&'static str], lists: &[&'static str]) -> Result<Self, Problem> {
         let mut found: Vec<(&'static str, String)> = Vec::new();
         for pair in sources.iter().flat_map(|source| source.split(|byte| *byte == b'&')) {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let (name, value) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
             let name =
                 form_decoded(name).ok_or_else(|| Problem::invalid("a parameter's name", "must be valid UTF-8"))?;
-            let Some(&name) = known.iter().find(|known| **known == name) else {
+            let Some(&name) = once.iter().chain(lists).find(|known| **known == name) else {
                 if form_decoded(value).is_none() {
                     return Err(Problem::invalid("a parameter", "must be valid UTF-8"));
                 }
                 continue;
             };
-            if found.iter().any(|(other, _)| *other == name) {
+            if !lists.contains(&name) && found.iter().any(|(other, _)| *other == name) {
                 return Err(Problem::invalid(name, ONCE));
             }
             let value = form_decoded(value).ok_or_else(|| Problem::invalid(name, "must be valid UTF-8"))?;
@@ -270,6 +331,38 @@ impl Parameters {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A list: every value of a parameter that may come several times, in their order.
+    pub fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| *key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter that may be left out, if it was given: an empty one counts as left out, as existing clients of forms
+    /// mean it.
+    #[must_use]
+    pub fn given(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|value| !value.is_empty())
+    }
+
+    /// A credential of at most `max` bytes that may be left out. An empty one was shown, and is wrong: whoever sends that
+    /// must not pass for one who shows none.
+    pub fn shown(&self, name: &'static str, max: usize) -> Result<Option<&str>, Problem> {
+        match self.get(name) {
+            Some(value) if value.len() > max => Err(Problem::invalid(name, "is too long")),
+            value => Ok(value),
+        }
+    }
+
+    /// `true` or `false`, or nothing. Existing clients also say on, yes or 1, and off, no or 0, in any case.
+    pub fn optional_flag(&self, name: &'static str) -> Result<Option<bool>, Problem> {
+        let Some(text) = self.given(name) else { return Ok(None) };
+        let is = |words: [&str; 4]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+        match (is(["true", "on", "yes", "1"]), is(["false", "off", "no", "0"])) {
+            (true, _) => Ok(Some(true)),
+            (_, true) => Ok(Some(false)),
+            _ => Err(Problem::invalid(name, "must be true or false")),
+        }
     }
 
     /// A parameter that must be given, of at most `max` bytes; it may be empty.
@@ -368,12 +461,48 @@ mod tests {
     }
 
     #[test]
-    fn an_object_of_many_members_is_refused_before_they_are_compared() {
+    fn a_body_of_many_members_is_refused() {
         let members = |count: usize| (0..count).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(",");
         assert!(parse(&format!("{{{}}}", members(MAX_MEMBERS))).is_ok());
         let refused = parse(&format!("{{{}}}", members(MAX_MEMBERS + 1))).err().unwrap();
         assert_eq!(rule(refused).1, "must hold at most 64 fields");
-        assert!(parse(&format!("{{\"a\":{{{}}}}}", members(5000))).is_err(), "at any depth");
+    }
+
+    #[test]
+    fn an_object_inside_may_have_many_members_and_none_twice() {
+        let members = |count: usize| (0..count).map(|n| format!("\"k{n}\":{n}")).collect::<Vec<_>>().join(",");
+        let values = parse(&format!("{{\"a\":[{{\"b\":{{{}}}}}]}}", members(5000))).unwrap().into_values();
+        assert_eq!(values["a"][0]["b"].as_object().unwrap().len(), 5000);
+        assert_eq!(values["a"][0]["b"]["k4999"], 4999);
+        let twice = parse(&format!("{{\"a\":[{{\"b\":{{{},\"k7\":0}}}}]}}", members(5000))).err().unwrap();
+        assert_eq!(rule(twice).1, "must hold each field once");
+    }
+
+    #[test]
+    fn an_optional_parameter_that_is_empty_was_left_out_but_not_a_credential() {
+        let read = |query: &str| Parameters::parse(&[query.as_bytes()], &["a"]).unwrap();
+        assert_eq!((read("a=").given("a"), read("").given("a"), read("a=x").given("a")), (None, None, Some("x")));
+        assert_eq!((read("a=").shown("a", 9).unwrap(), read("").shown("a", 9).unwrap()), (Some(""), None));
+        assert!(read("a=1234567890").shown("a", 9).is_err());
+        assert!(read("a=").optional_count("a").is_err());
+    }
+
+    #[test]
+    fn a_flag_has_the_words_that_existing_clients_use() {
+        let flag =
+            |text: &str| Parameters::parse(&[format!("a={text}").as_bytes()], &["a"]).unwrap().optional_flag("a");
+        for (texts, expected) in [
+            (["true", "TRUE", "on", "Yes", "1"], Some(true)),
+            (["false", "False", "OFF", "no", "0"], Some(false)),
+            (["", "", "", "", ""], None),
+        ] {
+            for text in texts {
+                assert_eq!(flag(text).ok(), Some(expected), "{text}");
+            }
+        }
+        for text in ["t", "2", "10", "true%20", "null", "wahr", "%00"] {
+            assert_eq!(rule(flag(text).unwrap_err()).1, "must be true or false", "{text}");
+        }
     }
 
     #[test]
@@ -394,6 +523,19 @@ mod tests {
                 Err(_) => true,
             };
             assert!(refused, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_objects_is_read_object_by_object() {
+        let mut fields = parse(r#"{"list":[{"a":"x"},{}],"none":null}"#).unwrap();
+        let mut entries = fields.objects("list", 2).unwrap();
+        assert_eq!(entries[0].text("a", 9).unwrap(), "x");
+        assert!(entries[1].text("a", 9).is_err());
+        assert!(fields.objects("none", 2).unwrap().is_empty() && fields.objects("absent", 2).unwrap().is_empty());
+        for body in [r#"{"list":{}}"#, r#"{"list":["x"]}"#, r#"{"list":[null]}"#, r#"{"list":[{},{},{}]}"#] {
+            let refused = parse(body).unwrap().objects("list", 2).err().unwrap();
+            assert_eq!(rule(refused).0, "list", "{body}");
         }
     }
 

@@ -280,15 +280,25 @@ impl Request {
         Parameters::parse(&[self.query.as_bytes()], known)
     }
 
+    /// The same with `lists`: parameters that may come several times.
+    pub fn query_and_lists(&self, once: &[&'static str], lists: &[&'static str]) -> Result<Parameters, Problem> {
+        Parameters::parse_with_lists(&[self.query.as_bytes()], once, lists)
+    }
+
     /// The parameters of query string and form body together; of those `known`, each at most once.
     pub fn parameters(&self, known: &[&'static str]) -> Result<Parameters, Problem> {
+        self.parameters_and_lists(known, &[])
+    }
+
+    /// The same with `lists`: parameters that may come several times.
+    pub fn parameters_and_lists(&self, once: &[&'static str], lists: &[&'static str]) -> Result<Parameters, Problem> {
         let form: &[u8] = if self.body.is_empty() {
             &[]
         } else {
             self.expect_media_type(&[FORM])?;
             &self.body
         };
-        Parameters::parse(&[self.query.as_bytes(), form], known)
+        Parameters::parse_with_lists(&[self.query.as_bytes(), form], once, lists)
     }
 
     fn expect_media_type(&self, accepted: &[&str]) -> Result<(), Problem> {

@@ -3,6 +3,7 @@
 //!
 //! Compiled for the test that keeps `docs/openapi.json` current, and for no function.
 
+mod profile_api;
 mod requests;
 mod responses;
 
@@ -10,16 +11,18 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
-use crate::api::{self, Access, Family, ROUTES, Route};
+use crate::api::{self, ALIASES, Access, Alias, Family, ROUTES, Route};
 
 /// The whole document, of OpenAPI 3.1.
 #[must_use]
 pub fn document() -> Value {
     let mut paths = Map::new();
-    for route in ROUTES {
-        let path = paths.entry(route.path).or_insert_with(|| json!({}));
-        if let Value::Object(path) = path {
-            path.insert(route.method.to_ascii_lowercase(), operation(route));
+    let older = ALIASES.iter().map(|alias| (alias.route, alias.path, Some(older(alias))));
+    for (route, path, alias) in ROUTES.iter().map(|route| (route, route.path, None)).chain(older) {
+        let operations = paths.entry(path).or_insert_with(|| json!({}));
+        if let Value::Object(operations) = operations {
+            let operation = alias.unwrap_or_else(|| operation(route));
+            operations.insert(route.method.to_ascii_lowercase(), operation);
         }
     }
     json!({
@@ -40,8 +43,8 @@ pub fn document() -> Value {
         ],
         "tags": [
             { "name": name(Family::User), "description": "Sign-in of users, and their auth headers." },
-            { "name": name(Family::Ticket), "description": "Tickets, on behalf of applications: the Profile API." },
-            { "name": name(Family::Profile), "description": "JWTs for profiles." },
+            { "name": name(Family::Ticket), "description": "Profiles, tickets, tenants and access tokens, on behalf of applications: the Profile API." },
+            { "name": name(Family::Profile), "description": "Profiles and their JWTs." },
             { "name": name(Family::Standards), "description": "Keys, discovery, introspection, revocation and health." },
         ],
         "paths": paths,
@@ -56,7 +59,9 @@ pub fn document() -> Value {
 const INTRODUCTION: &str = "Sign-in for your own products. Three families of paths stand over one domain, each with its \
 own spelling of errors and dates. Every answer has a `content-type`, `cache-control` and `x-request-id`. A body beyond \
 64 KiB, a doubled field or parameter, an unknown field of a JSON body and a credential header that comes twice are \
-refused; unknown parameters of a query string or form are ignored. Field names of the user family's bodies may be \
+refused; unknown parameters of a query string or form are ignored. In the ticket family, the parameters of a form may \
+stand in the query string instead; one that is empty and may be left out counts as left out, but for the `token` of a \
+persistent login; and what is true or false may be on, yes, 1 or off, no, 0 too, in any case. Field names of the user family's bodies may be \
 written in any case.";
 
 fn name(family: Family) -> &'static str {
@@ -90,6 +95,15 @@ fn operation(route: &Route) -> Value {
     operation
 }
 
+/// An endpoint under its older path.
+fn older(alias: &Alias) -> Value {
+    let mut operation = operation(alias.route);
+    set(&mut operation, "operationId", json!(format!("{}-older", alias.route.name)));
+    set(&mut operation, "summary", json!(format!("{}, by its older path", alias.route.summary)));
+    set(&mut operation, "deprecated", json!(true));
+    operation
+}
+
 fn set(object: &mut Value, name: &str, value: Value) {
     if let Value::Object(members) = object {
         members.insert(name.to_owned(), value);
@@ -98,17 +112,28 @@ fn set(object: &mut Value, name: &str, value: Value) {
 
 fn path_parameters(route: &Route) -> Vec<Value> {
     let names = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let described = |name| match route.family {
-        Family::Ticket => json!({
-            "name": name, "in": "path", "required": true, "description": "The ticket.",
-            "schema": { "type": "string", "minLength": 1, "maxLength": 128 }, "example": requests::TICKET,
-        }),
-        Family::User | Family::Profile | Family::Standards => json!({
-            "name": name, "in": "path", "required": true, "description": "The profile's id.",
-            "schema": { "type": "string", "minLength": 1, "maxLength": 48 }, "example": requests::ID,
-        }),
+    let described = |name| {
+        let (description, max, example) = described(route, name);
+        json!({
+            "name": name, "in": "path", "required": true, "description": description,
+            "schema": { "type": "string", "minLength": 1, "maxLength": max }, "example": example,
+        })
     };
     names.map(described).collect()
+}
+
+/// What a path's parameter is, how long it may be, and an example.
+fn described(route: &Route, name: &str) -> (&'static str, u32, &'static str) {
+    match (name, route.path.split('/').nth(4)) {
+        ("name", _) => ("The tenant's name.", 64, "demo"),
+        (_, Some("ticket")) => ("The ticket.", 128, requests::TICKET),
+        (_, Some("persistent_login")) => ("The persistent login's id.", 128, requests::TICKET),
+        (_, Some("verification_token")) => ("The token.", 128, requests::ONE_TIME),
+        _ if route.path.starts_with("/api/1/access_token") => {
+            ("The access token, or its fingerprint as listed.", 256, requests::ACCESS_TOKEN)
+        }
+        _ => ("The profile's id.", 48, requests::ID),
+    }
 }
 
 /// The ways of which one is enough.
@@ -118,6 +143,7 @@ fn security(route: &Route) -> Value {
         Access::AccessToken if route.family == Family::Standards => {
             json!([{ "accessTokenHeader": [] }, { "apiKey": [] }, { "accessTokenBearer": [] }, { "accessTokenBasic": [] }])
         }
+        Access::AccessToken if route.family == Family::Profile => json!([{ "apiKey": [] }]),
         Access::LoginJwt => json!([{ "jwt": [] }, { "rawJwt": [] }]),
         Access::User => json!([{ "jwt": [] }, { "rawJwt": [] }, { "authHeader": [] }]),
         Access::AccessToken => json!([{ "accessTokenHeader": [] }, { "apiKey": [] }, { "accessTokenParameter": [] }]),
@@ -185,6 +211,13 @@ fn schemas() -> Map<String, Value> {
         add::<api::NewAuthHeader>,
         add::<api::ListedAuthHeader>,
         add::<api::TicketAnswer>,
+        add::<api::ProfileAnswer>,
+        add::<api::PersistentLoginAnswer>,
+        add::<api::VerificationTokenAnswer>,
+        add::<api::TenantAnswer>,
+        add::<api::AccessTokenAnswer>,
+        add::<api::PlainProfileAnswer>,
+        add::<api::ApplicationAnswer>,
         add::<api::JwtAnswer>,
         add::<api::Discovery>,
         add::<api::Health>,

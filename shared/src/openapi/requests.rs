@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{schema, set};
+use super::{profile_api, schema, set};
 use crate::api::Route;
 
 /// A profile's id in examples.
@@ -11,13 +11,14 @@ pub(super) const ID: &str = "0198a6b0-7a3c-4d42-9b1e-5f0c2d4e6a81";
 /// A ticket in examples.
 pub(super) const TICKET: &str =
     "MDE5OGE2YjAtN2EzYy00ZDQyLTliMWUtNWYwYzJkNGU2YTgxiFOz_yiV4cXQZQRbelae07Z7wuSpiuyQ6Xr5F_J8oIQ";
-const ACCESS_TOKEN: &str = "osa_1IA1WsYlnZL4zD5bPsvALLODZy925p52QRj6zFjW5Dgj";
+pub(super) const ACCESS_TOKEN: &str = "osa_1IA1WsYlnZL4zD5bPsvALLODZy925p52QRj6zFjW5Dgj";
 /// An auth header in examples.
 pub(super) const AUTH_HEADER: &str = "ost_objvGKM1ImxCMQI6aObtIUhDEr24IYhUR5SQTokv15sN0TkDhQKnxGP2m8I9KxNRQH3afewa";
 /// A one-time token in examples.
-const ONE_TIME: &str = "MDE5OGE2YjAtN2EzYy00ZDQyLTliMWUtNWYwYzJkNGU2YTgxo0QkS5vBzJmYb1cN8H3xT7pLw2Rf6UgXqE9aZsVdKtM";
+pub(super) const ONE_TIME: &str =
+    "MDE5OGE2YjAtN2EzYy00ZDQyLTliMWUtNWYwYzJkNGU2YTgxo0QkS5vBzJmYb1cN8H3xT7pLw2Rf6UgXqE9aZsVdKtM";
 const PASSWORD: &str = "correct horse battery staple";
-const NEW_PASSWORD: &str = "seven lamps above a quiet harbour";
+pub(super) const NEW_PASSWORD: &str = "seven lamps above a quiet harbour";
 
 /// A user name and password.
 #[derive(serde::Serialize, ToSchema)]
@@ -267,7 +268,7 @@ pub(super) fn body(route: &Route) -> Option<Value> {
         }
         "ticket-invalidate" => (false, form(schema::<ApplicationForm>(), json!({ "accessTokenId": ACCESS_TOKEN }))),
         "profile-authenticate" => (false, json(schema::<ProfileJwtRequest>(), json!({ "duration": 3600 }))),
-        _ => return None,
+        _ => profile_api::body(route)?,
     };
     Some(json!({ "required": required, "content": content }))
 }
@@ -275,7 +276,7 @@ pub(super) fn body(route: &Route) -> Option<Value> {
 /// The parameters of the query string that are no credential.
 pub(super) fn query_parameters(route: &Route) -> Vec<Value> {
     if route.name != "user-token" {
-        return Vec::new();
+        return profile_api::query(route);
     }
     let count = |name, description| {
         let schema = json!({ "type": "integer", "minimum": 1 });
@@ -356,7 +357,7 @@ pub(super) fn description(route: &Route) -> Option<&'static str> {
             "For an application with `MANAGE_PROFILES` on the profile's tenant, for the profile itself, and for its \
              tenant's administrator. An absent body counts as `{}`."
         }
-        _ => return None,
+        _ => return profile_api::description(route),
     };
     Some(text)
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::requests::{AUTH_HEADER, ID, TICKET};
+use super::profile_api::{self, Success};
+use super::requests::{self, AUTH_HEADER, ID, TICKET};
 use super::{schema, set};
 use crate::access_token::Action;
 use crate::api::{
@@ -81,7 +82,7 @@ fn usual_headers() -> Value {
 /// Every answer of an endpoint, by status.
 pub(super) fn of(route: &Route) -> Map<String, Value> {
     let mut responses = Map::new();
-    responses.insert("200".to_owned(), success(route));
+    responses.insert(done(route).to_string(), success(route));
     let mut errors: BTreeMap<u16, Map<String, Value>> = BTreeMap::new();
     for (case, problem) in problems(route) {
         let rendered = problem.render(route.family);
@@ -121,12 +122,18 @@ pub(super) fn of(route: &Route) -> Map<String, Value> {
     responses
 }
 
+/// The status of an answer that is no refusal.
+fn done(route: &Route) -> u16 {
+    if route.name == "profile-create" { 201 } else { 200 }
+}
+
 fn meaning(status: u16) -> &'static str {
     match status {
         400 => "The request breaks a rule; the message names the field.",
         401 => "The credential is missing or not good.",
         403 => "The credential does not allow this.",
         404 => "There is none, as far as the caller may know.",
+        409 => "It exists already.",
         413 => "The body is too long.",
         415 => "The body is of another media type.",
         429 => "Too many requests.",
@@ -137,6 +144,10 @@ fn meaning(status: u16) -> &'static str {
 
 fn success(route: &Route) -> Value {
     let (schema, example) = match route.name {
+        _ if let Some(known) = profile_api::success(route) => match known {
+            Success::Json(schema, example) => (schema, example),
+            Success::Empty => return empty(),
+        },
         "user-login" | "user-token" => (schema::<LoginAnswer>(), login()),
         "user-logout" => (schema::<Message>(), json!({ "message": "User logged out" })),
         "user-renew" => (schema::<RenewAnswer>(), renewed()),
@@ -268,7 +279,7 @@ fn problems(route: &Route) -> Vec<(&'static str, Problem)> {
     if route.name != "test-unsecure" {
         problems.push(("down", down()));
     }
-    if super::requests::body(route).is_some() || route.family == Family::Ticket {
+    if requests::body(route).is_some() || route.family == Family::Ticket {
         problems.push(("media-type", Problem::UnsupportedMediaType));
     }
     match route.access {
@@ -278,6 +289,7 @@ fn problems(route: &Route) -> Vec<(&'static str, Problem)> {
                 ("unknown-client", Problem::UnknownClient),
             ]);
         }
+        Access::AccessToken if route.family == Family::Profile => problems.push(("not-covered", Problem::NotCovered)),
         Access::LoginJwt | Access::User => problems.push(("unauthenticated", Problem::Unauthenticated)),
         Access::AccessToken => problems.extend([
             ("access-token-missing", Problem::AccessTokenMissing),
@@ -325,7 +337,7 @@ fn problems(route: &Route) -> Vec<(&'static str, Problem)> {
             ("cannot-mint", Problem::CannotMint),
             ("no-such-profile", Problem::NoSuchProfile),
         ],
-        _ => Vec::new(),
+        _ => profile_api::problems(route),
     });
     problems
 }

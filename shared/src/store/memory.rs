@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Administration, Claim, Creation, Credential, Found, Guess, Guessed, LoginCommit, LoginName, Lookup, NewUser, Page,
-    PasswordChange, Proof, Renewal, Step, Store, StoreError, Update, Write, changed, email_claim,
+    Administration, Claim, Counted, Creation, Credential, Found, Guess, Guessed, LoginCommit, LoginName, Lookup,
+    NewUser, Order, Page, PasswordChange, Proof, Renewal, Step, Store, StoreError, Update, Write, changed, email_claim,
 };
 use crate::access_token::AccessToken;
 use crate::auth_header::{AuthHeader, AuthHeaderKey};
@@ -14,10 +14,14 @@ use crate::clock::Timestamp;
 use crate::lockout::{Gate, Guesses};
 use crate::one_time::{OneTime, OneTimeKey, Purpose};
 use crate::password::Phc;
+use crate::persistent_login::{PersistentLogin, PersistentLoginKey};
 use crate::secret::Digest;
 use crate::tenant::{Tenant, TenantName};
 use crate::ticket::{Branch, Ticket, TicketKey};
 use crate::user::{User, UserId};
+
+/// So many users are listed at a time, whatever was asked for: who lists must go on.
+const PAGE: usize = 1000;
 
 #[derive(Default)]
 struct Tables {
@@ -27,6 +31,7 @@ struct Tables {
     sent: BTreeMap<UserId, Timestamp>,
     users: BTreeMap<UserId, User>,
     tickets: BTreeMap<TicketKey, Ticket>,
+    persistent_logins: BTreeMap<PersistentLoginKey, PersistentLogin>,
     auth_headers: BTreeMap<AuthHeaderKey, AuthHeader>,
     tenants: BTreeMap<TenantName, Tenant>,
     access_tokens: BTreeMap<Digest, AccessToken>,
@@ -72,6 +77,12 @@ impl MemoryStore {
         self.lock().tickets.values().cloned().collect()
     }
 
+    /// Every persistent login that is stored.
+    #[must_use]
+    pub fn persistent_logins(&self) -> Vec<PersistentLogin> {
+        self.lock().persistent_logins.values().cloned().collect()
+    }
+
     /// Every item that is somebody's: its key, as it would be on DynamoDB, and whose it is.
     #[must_use]
     pub fn owned(&self) -> Vec<(String, UserId)> {
@@ -82,8 +93,9 @@ impl MemoryStore {
         let tokens = tables.one_times.keys().map(|key| ("RESET".to_owned(), key.user.clone()));
         let users = tables.users.keys().map(|id| (id.to_string(), id.clone()));
         let tickets = tables.tickets.keys().map(|key| ("T".to_owned(), key.user.clone()));
+        let series = tables.persistent_logins.keys().map(|key| ("P".to_owned(), key.user.clone()));
         let headers = tables.auth_headers.keys().map(|key| ("H".to_owned(), key.user.clone()));
-        names.chain(claims).chain(tokens).chain(users).chain(tickets).chain(headers).collect()
+        names.chain(claims).chain(tokens).chain(users).chain(tickets).chain(series).chain(headers).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Tables> {
@@ -129,6 +141,27 @@ impl Tables {
             && !self.credentials.get(&key).is_some_and(|credential| other(&credential.user))
     }
 
+    fn users_of(&self, tenant: &TenantName, order: Order, start: Option<&str>, limit: usize) -> Page<User> {
+        let place = |user: &User| (user.name.canonical().to_owned(), user.id.to_string());
+        let mut users: Vec<_> = self.users.values().filter(|user| user.tenant == *tenant).cloned().collect();
+        users.sort_by_key(place);
+        if order == Order::Descending {
+            users.reverse();
+        }
+        if let Some((id, name)) = start.and_then(|start| start.split_once('/')) {
+            let from = (name.to_owned(), id.to_owned());
+            users.retain(|user| match order {
+                Order::Ascending => place(user) > from,
+                Order::Descending => place(user) < from,
+            });
+        }
+        let limit = limit.min(PAGE);
+        let more = users.len() > limit;
+        users.truncate(limit);
+        let next = users.last().filter(|_| more).map(|last| format!("{}/{}", last.id, last.name.canonical()));
+        Page { items: users, next }
+    }
+
     fn claim(&mut self, user: &User) {
         if let Some(email) = &user.email {
             let claim = Claim { user: user.id.clone(), name: LoginName::new(&user.tenant, &user.name) };
@@ -156,10 +189,17 @@ impl Store for MemoryStore {
         Ok(Found {
             credential: wanted.credential.and_then(|name| tables.credentials.get(&name).cloned()),
             claim: wanted.claim.and_then(|key| tables.claims.get(&key).cloned()),
+            owner: wanted.owner.and_then(|name| Some(tables.credentials.get(&name)?.user.clone())),
             one_time: wanted.one_time.and_then(|key| tables.one_times.get(&key).cloned()),
             tenant: wanted.tenant.and_then(|name| tables.tenants.get(&name).cloned()),
             access_token: wanted.access_token.and_then(|digest| tables.access_tokens.get(&digest).cloned()),
+            subject_tokens: wanted
+                .subject_tokens
+                .iter()
+                .filter_map(|digest| tables.access_tokens.get(digest).cloned())
+                .collect(),
             ticket: wanted.ticket.and_then(|key| tables.tickets.get(&key).cloned()),
+            persistent_login: wanted.persistent_login.and_then(|key| tables.persistent_logins.get(&key).cloned()),
             auth_header: wanted.auth_header.and_then(|key| tables.auth_headers.get(&key).cloned()),
             users: users.iter().filter_map(|id| tables.users.get(id).cloned()).collect(),
         })
@@ -279,6 +319,44 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn create_persistent_login(&self, login: &PersistentLogin) -> Result<Write, StoreError> {
+        let mut tables = self.call("create_persistent_login")?;
+        let fresh = !tables.persistent_logins.contains_key(&login.key);
+        tables.persistent_logins.entry(login.key.clone()).or_insert_with(|| login.clone());
+        Ok(done_if(fresh))
+    }
+
+    async fn refresh_persistent_login(
+        &self,
+        key: &PersistentLoginKey,
+        generation: u64,
+        at: Timestamp,
+    ) -> Result<Write, StoreError> {
+        let mut tables = self.call("refresh_persistent_login")?;
+        let login = tables.persistent_logins.get_mut(key);
+        let Some(login) = login.filter(|login| login.generation == generation && login.expires > at) else {
+            return Ok(Write::Refused);
+        };
+        login.generation += 1;
+        login.refreshed = Some(at);
+        Ok(Write::Done)
+    }
+
+    async fn delete_persistent_login(&self, key: &PersistentLoginKey) -> Result<(), StoreError> {
+        self.call("delete_persistent_login")?.persistent_logins.remove(key);
+        Ok(())
+    }
+
+    async fn end_replayed_login(&self, login: &PersistentLogin) -> Result<Write, StoreError> {
+        let mut tables = self.call("end_replayed_login")?;
+        let stored = tables.persistent_logins.contains_key(&login.key);
+        let user = tables.users.get_mut(&login.key.user).filter(|user| stored && user.session_epoch == login.epoch);
+        let Some(user) = user else { return Ok(Write::Refused) };
+        user.session_epoch += 1;
+        tables.persistent_logins.remove(&login.key);
+        Ok(Write::Done)
+    }
+
     async fn create_auth_header(&self, header: &AuthHeader) -> Result<Write, StoreError> {
         let mut tables = self.call("create_auth_header")?;
         let fresh = !tables.auth_headers.contains_key(&header.key);
@@ -334,7 +412,7 @@ impl Store for MemoryStore {
                 let current = owner.enabled && owner.email == token.email && owner.session_epoch == token.epoch;
                 current && tables.one_times.contains_key(&token.key)
             }
-            Proof::Administrator => true,
+            Proof::Administrator => owner.modified <= change.at,
         };
         let fits = change.fits_its_token() && credential.version == change.version && credential.user == change.user;
         if !proven || !fits {
@@ -349,7 +427,7 @@ impl Store for MemoryStore {
                     owner.modified = change.at;
                 }
             }
-            Proof::Administrator => {}
+            Proof::Administrator => owner.modified = change.at,
         }
         credential.guesses.counters.retain(|key, _| !change.forget.contains(key));
         credential.guesses.known.extend(change.place.map(|place| (place, change.at)));
@@ -388,6 +466,11 @@ impl Store for MemoryStore {
         Ok(Write::Done)
     }
 
+    async fn delete_one_time(&self, key: &OneTimeKey) -> Result<(), StoreError> {
+        self.call("delete_one_time")?.one_times.remove(key);
+        Ok(())
+    }
+
     async fn verify_email(&self, token: &OneTime, at: Timestamp) -> Result<Write, StoreError> {
         let mut tables = self.call("verify_email")?;
         let fits = token.purpose == Purpose::Verify && token.email.is_some();
@@ -401,6 +484,16 @@ impl Store for MemoryStore {
     }
 }
 
+/// A part of what is listed by its keys, from behind `start`.
+fn page_from<T: Clone>(mut listed: Vec<(String, &T)>, start: Option<&str>) -> Page<T> {
+    listed.sort_by(|(one, _), (other, _)| one.cmp(other));
+    listed.retain(|(key, _)| start.is_none_or(|start| key.as_str() > start));
+    let more = listed.len() > PAGE;
+    listed.truncate(PAGE);
+    let next = listed.last().filter(|_| more).map(|(key, _)| key.clone());
+    Page { items: listed.into_iter().map(|(_, item)| item.clone()).collect(), next }
+}
+
 impl Administration for MemoryStore {
     async fn create_tenant(&self, tenant: &Tenant) -> Result<Write, StoreError> {
         let mut tables = self.call("create_tenant")?;
@@ -409,8 +502,17 @@ impl Administration for MemoryStore {
         Ok(done_if(fresh))
     }
 
-    async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
-        Ok(self.call("tenants")?.tenants.values().cloned().collect())
+    async fn tenants_from(&self, start: Option<&str>) -> Result<Page<Tenant>, StoreError> {
+        let tables = self.call("tenants_from")?;
+        let tenants = tables.tenants.values().map(|tenant| (tenant.name.as_str().to_owned(), tenant));
+        Ok(page_from(tenants.collect(), start))
+    }
+
+    async fn count_tenants(&self, start: Option<&str>) -> Result<Counted, StoreError> {
+        let tables = self.call("count_tenants")?;
+        let tenants = tables.tenants.values().map(|tenant| (tenant.name.as_str().to_owned(), tenant));
+        let Page { items, next } = page_from(tenants.collect(), start);
+        Ok(Counted { count: items.len(), next })
     }
 
     async fn update_tenant(&self, tenant: &Tenant) -> Result<Write, StoreError> {
@@ -438,18 +540,39 @@ impl Administration for MemoryStore {
         Ok(done_if(closing && tables.tenants.remove(tenant).is_some()))
     }
 
-    async fn users_of(&self, tenant: &TenantName, start: Option<&str>, limit: usize) -> Result<Page<User>, StoreError> {
-        let tables = self.call("users_of")?;
-        let mut users: Vec<_> = tables.users.values().filter(|user| user.tenant == *tenant).cloned().collect();
-        let place = |user: &User| (user.name.canonical().to_owned(), user.id.to_string());
-        users.sort_by_key(place);
-        if let Some((id, name)) = start.and_then(|start| start.split_once('/')) {
-            users.retain(|user| place(user) > (name.to_owned(), id.to_owned()));
+    async fn delete_tenant_and_right(&self, tenant: &TenantName, right: &AccessToken) -> Result<Write, StoreError> {
+        let mut tables = self.call("delete_tenant_and_right")?;
+        let closing = tables.tenants.get(tenant).is_some_and(|tenant| tenant.closing);
+        if !closing || tables.access_tokens.get(&right.digest) != Some(right) {
+            return Ok(Write::Refused);
         }
-        let more = users.len() > limit;
-        users.truncate(limit);
-        let next = users.last().filter(|_| more).map(|last| format!("{}/{}", last.id, last.name.canonical()));
-        Ok(Page { items: users, next })
+        tables.tenants.remove(tenant);
+        match right.without(tenant) {
+            Some(left) => tables.access_tokens.insert(right.digest, left),
+            None => tables.access_tokens.remove(&right.digest),
+        };
+        Ok(Write::Done)
+    }
+
+    async fn users_in_order(
+        &self,
+        tenant: &TenantName,
+        order: Order,
+        start: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<User>, StoreError> {
+        Ok(self.call("users_in_order")?.users_of(tenant, order, start, limit))
+    }
+
+    async fn count_users(
+        &self,
+        tenant: &TenantName,
+        order: Order,
+        start: Option<&str>,
+        limit: usize,
+    ) -> Result<Counted, StoreError> {
+        let Page { items, next } = self.call("count_users")?.users_of(tenant, order, start, limit);
+        Ok(Counted { count: items.len(), next })
     }
 
     async fn credentials(&self, names: &[LoginName]) -> Result<Vec<Credential>, StoreError> {
@@ -522,13 +645,14 @@ impl Administration for MemoryStore {
         tables.credentials.insert(new.clone(), Credential { name: new, ..credential });
         tables.unclaim(before);
         tables.claim(after);
+        let disabling = before.enabled && !after.enabled;
         let untouched = User {
             id: stored.id.clone(),
             tenant: stored.tenant,
-            enabled: stored.enabled,
+            enabled: stored.enabled && !disabling,
             created: stored.created,
-            session_epoch: stored.session_epoch,
-            key_epoch: stored.key_epoch,
+            session_epoch: stored.session_epoch + u64::from(disabling),
+            key_epoch: stored.key_epoch + u64::from(disabling),
             ..after.clone()
         };
         tables.users.insert(stored.id, untouched);
@@ -537,12 +661,14 @@ impl Administration for MemoryStore {
 
     async fn delete_user(&self, user: &User, _at: Timestamp) -> Result<Write, StoreError> {
         let mut tables = self.call("delete_user")?;
-        let as_read = |stored: &User| stored.name.canonical() == user.name.canonical() && stored.email == user.email;
+        let named = |stored: &User| stored.name.canonical() == user.name.canonical() && stored.tenant == user.tenant;
+        let as_read = |stored: &User| named(stored) && stored.email == user.email;
         let stored = tables.users.get(&user.id).map(as_read);
         if stored == Some(false) {
             return Ok(Write::Refused);
         }
         tables.tickets.retain(|key, _| key.user != user.id);
+        tables.persistent_logins.retain(|key, _| key.user != user.id);
         tables.auth_headers.retain(|key, _| key.user != user.id);
         if stored.is_none() {
             return Ok(Write::Refused);
@@ -566,9 +692,12 @@ impl Administration for MemoryStore {
         Ok(done_if(stored.map(|stored| *stored = after.clone()).is_some()))
     }
 
-    async fn set_enabled(&self, user: &UserId, enabled: bool, at: Timestamp) -> Result<Write, StoreError> {
+    async fn set_enabled(&self, user: &User, enabled: bool, at: Timestamp) -> Result<Write, StoreError> {
         let mut tables = self.call("set_enabled")?;
-        let Some(user) = tables.users.get_mut(user) else { return Ok(Write::Refused) };
+        let stored = tables.users.get_mut(&user.id);
+        let Some(user) = stored.filter(|stored| stored.tenant == user.tenant && stored.modified <= at) else {
+            return Ok(Write::Refused);
+        };
         user.enabled = enabled;
         user.modified = at;
         if !enabled {
@@ -585,8 +714,10 @@ impl Administration for MemoryStore {
         Ok(done_if(fresh))
     }
 
-    async fn access_tokens(&self) -> Result<Vec<AccessToken>, StoreError> {
-        Ok(self.call("access_tokens")?.access_tokens.values().cloned().collect())
+    async fn access_tokens_from(&self, start: Option<&str>) -> Result<Page<AccessToken>, StoreError> {
+        let tables = self.call("access_tokens_from")?;
+        let tokens = tables.access_tokens.values().map(|token| (token.digest.to_base64url(), token));
+        Ok(page_from(tokens.collect(), start))
     }
 
     async fn unlock(&self, name: &LoginName) -> Result<Write, StoreError> {

@@ -18,6 +18,7 @@ use crate::lockout::{CounterKey, Gate, Guesses, Lock, Place};
 use crate::one_time::{OneTime, OneTimeKey, Purpose};
 use crate::password::Phc;
 use crate::password::rules::PasswordRules;
+use crate::persistent_login::{PersistentLogin, PersistentLoginKey};
 use crate::secret::Digest;
 use crate::tenant::{Tenant, TenantName};
 use crate::ticket::{Lineage, Ticket, TicketKey};
@@ -153,14 +154,20 @@ pub struct Lookup {
     pub credential: Option<LoginName>,
     /// Whose an e-mail address is, by [`LoginName::typed_email`].
     pub claim: Option<LoginName>,
+    /// Whose a user name is. Where no other part of Credentials is asked for, no hash is read.
+    pub owner: Option<LoginName>,
     /// A one-time token.
     pub one_time: Option<OneTimeKey>,
     /// A tenant.
     pub tenant: Option<TenantName>,
-    /// An access token by its digest.
+    /// The calling application's access token by its digest.
     pub access_token: Option<Digest>,
+    /// Access tokens that the request is about; the caller's own may be among them.
+    pub subject_tokens: Vec<Digest>,
     /// A ticket.
     pub ticket: Option<TicketKey>,
+    /// A persistent login.
+    pub persistent_login: Option<PersistentLoginKey>,
     /// An auth header.
     pub auth_header: Option<AuthHeaderKey>,
     /// Users; the same one twice is read once.
@@ -174,14 +181,20 @@ pub struct Found {
     pub credential: Option<Credential>,
     /// Whose the e-mail address is.
     pub claim: Option<Claim>,
+    /// Whose the user name is.
+    pub owner: Option<UserId>,
     /// The one-time token.
     pub one_time: Option<OneTime>,
     /// The tenant.
     pub tenant: Option<Tenant>,
-    /// The access token.
+    /// The calling application's access token.
     pub access_token: Option<AccessToken>,
+    /// The access tokens that the request is about, in the order of the lookup without those that there are not.
+    pub subject_tokens: Vec<AccessToken>,
     /// The ticket.
     pub ticket: Option<Ticket>,
+    /// The persistent login.
+    pub persistent_login: Option<PersistentLogin>,
     /// The auth header.
     pub auth_header: Option<AuthHeader>,
     /// The users, in no order.
@@ -394,6 +407,24 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+/// A part of a listing that was counted and not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// How much is in it.
+    pub count: usize,
+    /// Where the next one starts; `None` where this is the last.
+    pub next: Option<String>,
+}
+
+/// Which way a listing goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The smallest first.
+    Ascending,
+    /// The largest first.
+    Descending,
+}
+
 /// What the functions ask. Each method is one round trip and one IAM action, named with it.
 pub trait Store: Clone + Send + Sync + 'static {
     /// `BatchGetItem`: everything that a request rests on.
@@ -444,6 +475,30 @@ pub trait Store: Clone + Send + Sync + 'static {
 
     /// `DeleteItem` on Tickets; one that is gone already is no error.
     fn delete_ticket(&self, key: &TicketKey) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// `PutItem` on Tickets: stores a persistent login that does not exist yet.
+    fn create_persistent_login(
+        &self,
+        login: &PersistentLogin,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// `UpdateItem` on Tickets: moves a persistent login that is not over on from `generation`. Refused when it moved on
+    /// meanwhile, or is gone.
+    fn refresh_persistent_login(
+        &self,
+        key: &PersistentLoginKey,
+        generation: u64,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
+    /// `DeleteItem` on Tickets; one that is gone already is no error.
+    fn delete_persistent_login(&self, key: &PersistentLoginKey) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// `DeleteItem` on Tickets and `UpdateItem` on Users in one transaction: deletes a persistent login of which a replaced
+    /// token was shown, and ends every ticket and every other persistent login of its user, by raising the user's
+    /// [`User::session_epoch`] from [`PersistentLogin::epoch`]. Refused when it is gone, or the epoch is another by now:
+    /// then it has ended.
+    fn end_replayed_login(&self, login: &PersistentLogin) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
     /// `PutItem` on AuthHeaders: stores an auth header that does not exist yet.
     fn create_auth_header(&self, header: &AuthHeader) -> impl Future<Output = Result<Write, StoreError>> + Send;
@@ -500,18 +555,38 @@ pub trait Store: Clone + Send + Sync + 'static {
         token: &OneTime,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
+    /// `DeleteItem` on Credentials: ends a one-time token; one that is gone already is no error.
+    fn delete_one_time(&self, key: &OneTimeKey) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// `DeleteItem` on Credentials and `UpdateItem` on Users in one transaction: uses up a one-time token, and notes that
     /// the address which it was made for is the user's own. Refused when either is no longer so.
     fn verify_email(&self, token: &OneTime, at: Timestamp) -> impl Future<Output = Result<Write, StoreError>> + Send;
 }
 
-/// What the operator's tool asks in addition; no function does.
+/// What the operator's tool and the Profile API's functions ask in addition, to manage tenants, users and access tokens.
 pub trait Administration: Store {
     /// Makes a tenant; refused when the name is taken.
     fn create_tenant(&self, tenant: &Tenant) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
     /// All tenants, by name.
-    fn tenants(&self) -> impl Future<Output = Result<Vec<Tenant>, StoreError>> + Send;
+    fn tenants(&self) -> impl Future<Output = Result<Vec<Tenant>, StoreError>> + Send {
+        async {
+            let mut page = self.tenants_from(None).await?;
+            let mut tenants = page.items;
+            while let Some(next) = page.next {
+                page = self.tenants_from(Some(&next)).await?;
+                tenants.append(&mut page.items);
+            }
+            Ok(tenants)
+        }
+    }
+
+    /// `Query` on the index of Applications: a part of all tenants by name, from where `start` says, as large as one call
+    /// reads.
+    fn tenants_from(&self, start: Option<&str>) -> impl Future<Output = Result<Page<Tenant>, StoreError>> + Send;
+
+    /// `Query` on the index of Applications: counts what [`Self::tenants_from`] would list.
+    fn count_tenants(&self, start: Option<&str>) -> impl Future<Output = Result<Counted, StoreError>> + Send;
 
     /// Changes a tenant's rules, provided that they are still of [`Tenant::revision`], which goes up. Refused otherwise,
     /// and for a tenant that is gone or being deleted.
@@ -524,13 +599,41 @@ pub trait Administration: Store {
     /// closed.
     fn delete_tenant(&self, tenant: &TenantName) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
+    /// The same together with what the access token `right` may do in it ([`AccessToken::without`]), all or nothing.
+    /// Refused also when that one is not as it was read by now.
+    fn delete_tenant_and_right(
+        &self,
+        tenant: &TenantName,
+        right: &AccessToken,
+    ) -> impl Future<Output = Result<Write, StoreError>> + Send;
+
     /// Up to `limit` users of a tenant by name, from where `start` says. A listing lags behind by moments.
     fn users_of(
         &self,
         tenant: &TenantName,
         start: Option<&str>,
         limit: usize,
+    ) -> impl Future<Output = Result<Page<User>, StoreError>> + Send {
+        self.users_in_order(tenant, Order::Ascending, start, limit)
+    }
+
+    /// `Query` on the index of Users: the same, either way.
+    fn users_in_order(
+        &self,
+        tenant: &TenantName,
+        order: Order,
+        start: Option<&str>,
+        limit: usize,
     ) -> impl Future<Output = Result<Page<User>, StoreError>> + Send;
+
+    /// `Query` on the index of Users: counts what [`Self::users_in_order`] would list, in larger parts than that could.
+    fn count_users(
+        &self,
+        tenant: &TenantName,
+        order: Order,
+        start: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Counted, StoreError>> + Send;
 
     /// Several credentials by name, in no order; those that don't exist are left out.
     fn credentials(&self, names: &[LoginName]) -> impl Future<Output = Result<Vec<Credential>, StoreError>> + Send;
@@ -541,9 +644,10 @@ pub trait Administration: Store {
     /// Makes several accounts, each all or nothing, in as few calls as possible; what came of each, in their order.
     fn import_users(&self, accounts: Vec<NewUser>) -> impl Future<Output = Result<Vec<Creation>, StoreError>> + Send;
 
-    /// Writes what differs between `before`, as it was read, and `after`: names, address, roles, attributes. Not whether
-    /// it is enabled ([`Self::set_enabled`]), nor what no change can touch: id, tenant, epochs. All or nothing, with the
-    /// claims on name and address. [`User::modified`] becomes later, if need be by a millisecond.
+    /// Writes what differs between `before`, as it was read, and `after`: names, address, roles, attributes. It may
+    /// disable as well, which ends what [`Self::set_enabled`] ends, so that no account is given anything and not
+    /// disabled; it enables nobody. Not what no change can touch: id, tenant, epochs. All or nothing, with the claims on
+    /// name and address. [`User::modified`] becomes later, if need be by a millisecond.
     fn update_user(&self, before: &User, after: &User) -> impl Future<Output = Result<Update, StoreError>> + Send;
 
     /// Deletes an account and everything that is its own: its claims, tickets and auth headers. Ends all of them first,
@@ -567,10 +671,12 @@ pub trait Administration: Store {
         after: &AccessToken,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
-    /// Disables or enables an account. Disabling ends its tickets and auth headers for good. Refused when there is none.
+    /// Disables or enables an account, whatever else of it changed since it was read. Disabling ends its tickets and auth
+    /// headers for good. Refused when there is none in this tenant, or it was changed later than `at`, before which
+    /// [`User::modified`] must not go back.
     fn set_enabled(
         &self,
-        user: &UserId,
+        user: &User,
         enabled: bool,
         at: Timestamp,
     ) -> impl Future<Output = Result<Write, StoreError>> + Send;
@@ -579,7 +685,24 @@ pub trait Administration: Store {
     fn create_access_token(&self, token: &AccessToken) -> impl Future<Output = Result<Write, StoreError>> + Send;
 
     /// All access tokens.
-    fn access_tokens(&self) -> impl Future<Output = Result<Vec<AccessToken>, StoreError>> + Send;
+    fn access_tokens(&self) -> impl Future<Output = Result<Vec<AccessToken>, StoreError>> + Send {
+        async {
+            let mut page = self.access_tokens_from(None).await?;
+            let mut tokens = page.items;
+            while let Some(next) = page.next {
+                page = self.access_tokens_from(Some(&next)).await?;
+                tokens.append(&mut page.items);
+            }
+            Ok(tokens)
+        }
+    }
+
+    /// `Query` on the index of Applications: a part of all access tokens, from where `start` says, as large as one call
+    /// reads.
+    fn access_tokens_from(
+        &self,
+        start: Option<&str>,
+    ) -> impl Future<Output = Result<Page<AccessToken>, StoreError>> + Send;
 
     /// Forgets all guesses at an account's password, so that none has to wait; refused when there is none.
     fn unlock(&self, name: &LoginName) -> impl Future<Output = Result<Write, StoreError>> + Send;
@@ -592,7 +715,16 @@ pub trait Administration: Store {
 /// stays the same, however little the clock moved.
 pub(crate) fn changed(before: &User, after: &User) -> User {
     let modified = after.modified.max(before.modified.plus(Duration::from_millis(1)));
-    User { id: before.id.clone(), tenant: before.tenant.clone(), modified, ..after.clone() }
+    let ended = u64::from(before.enabled && !after.enabled);
+    User {
+        id: before.id.clone(),
+        tenant: before.tenant.clone(),
+        enabled: before.enabled && after.enabled,
+        session_epoch: before.session_epoch + ended,
+        key_epoch: before.key_epoch + ended,
+        modified,
+        ..after.clone()
+    }
 }
 
 /// The name under which an e-mail address is claimed.

@@ -1,6 +1,8 @@
 //! Accounts: their three kinds of items change together or not at all.
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 
 use super::expressions::Expressions;
 use super::item::{self, Attributes, name, number};
@@ -9,6 +11,9 @@ use super::{DynamoStore, unavailable};
 use crate::clock::Timestamp;
 use crate::store::{Creation, LoginName, NewUser, PasswordChange, Proof, StoreError, Update, email_claim};
 use crate::user::{Email, User};
+
+/// As many items as are deleted side by side.
+const DELETIONS: usize = 16;
 
 /// One write of a transaction, and what it means if its condition does not hold.
 pub(super) type Step<R> = (TransactWriteItem, R);
@@ -94,7 +99,8 @@ impl DynamoStore {
                     ]);
                 }
             }
-            Proof::Administrator => {}
+            // Who asked for it shows the profile, and others tell by its date that it changed.
+            Proof::Administrator => user.move_on(change.at),
         }
         writes.push(credential.updating(&self.tables.credentials, item::credential_key(&change.name))?);
         writes.push(user.updating(&self.tables.users, item::user_key(&change.user))?);
@@ -159,11 +165,18 @@ impl DynamoStore {
             (name::ROLES, item::texts(after.roles.iter().map(String::as_str))),
             (name::ATTRIBUTES, item::user_attributes(&after.attributes)),
         ]);
+        if before.enabled && !after.enabled {
+            user.assign([(name::ENABLED, AttributeValue::Bool(false))]);
+            user.increase(name::SESSION_EPOCH);
+            user.increase(name::KEY_EPOCH);
+        }
         let verified = after.email_verified.then_some(AttributeValue::Bool(true));
         user.assign_or_remove(name::EMAIL, after.email.as_ref().map(|email| item::text(email.as_str())));
         user.assign_or_remove(name::EMAIL_VERIFIED, verified);
         user.assign_or_remove(name::FIRST_NAME, after.first_name.as_deref().map(item::text));
         user.assign_or_remove(name::LAST_NAME, after.last_name.as_deref().map(item::text));
+        user.assign_or_remove(name::DISPLAY_NAME, after.display_name.as_deref().map(item::text));
+        user.assign_or_remove(name::APPLICATION, after.application.as_deref().map(item::text));
         user.updating(&self.tables.users, item::user_key(&before.id))
     }
 
@@ -190,7 +203,10 @@ impl DynamoStore {
     /// The update that disables the account that is about to be deleted, provided that it is still as `user` says.
     pub(super) fn disabling(user: &User, at: Timestamp) -> Expressions {
         let mut profile = Expressions::default();
-        profile.demand([(name::NAME, item::text(user.name.canonical()))]);
+        profile.demand([
+            (name::NAME, item::text(user.name.canonical())),
+            (name::TENANT, item::text(user.tenant.as_str())),
+        ]);
         profile.demand_same(name::EMAIL, user.email.as_ref().map(|email| item::text(email.as_str())));
         profile.assign([(name::ENABLED, AttributeValue::Bool(false)), (name::MODIFIED, item::moment(at))]);
         profile.increase(name::SESSION_EPOCH);
@@ -230,12 +246,22 @@ impl DynamoStore {
             .into_paginator()
             .items()
             .send();
+        // Side by side, for a user may have thousands of them, and whoever deletes it waits.
+        let mut deletions = FuturesUnordered::new();
         while let Some(key) = pages.next().await {
             let key = key.map_err(|error| unavailable("Query", error))?;
-            let delete = self.client.delete_item().table_name(table).set_key(Some(key));
-            delete.send().await.map_err(|error| unavailable("DeleteItem", error))?;
+            if deletions.len() == DELETIONS {
+                deletions.next().await.transpose()?;
+            }
+            deletions.push(self.swept(table, key));
         }
+        while deletions.next().await.transpose()?.is_some() {}
         Ok(())
+    }
+
+    async fn swept(&self, table: &str, key: Attributes) -> Result<(), StoreError> {
+        let delete = self.client.delete_item().table_name(table).set_key(Some(key));
+        delete.send().await.map(|_| ()).map_err(|error| unavailable("DeleteItem", error))
     }
 }
 

@@ -2,35 +2,45 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Select, TransactWriteItem};
 
 use super::expressions::Expressions;
 use super::item::{self, Attributes, name};
 use super::transaction::Outcome;
-use super::{DynamoStore, condition, unavailable};
+use super::{DynamoStore, unavailable};
 use crate::access_token::AccessToken;
 use crate::clock::Timestamp;
 use crate::lockout::SWEPT;
 use crate::secret::Digest;
 use crate::store::{
-    Administration, Creation, Credential, LoginName, Lookup, NewUser, Page, Store as _, StoreError, Update, Write,
-    changed,
+    Administration, Counted, Creation, Credential, LoginName, Lookup, NewUser, Order, Page, Store as _, StoreError,
+    Update, Write, changed,
 };
 use crate::tenant::{Tenant, TenantName};
-use crate::user::{User, UserId};
+use crate::user::User;
 
 /// As many keys as one `BatchGetItem` takes.
 const BATCH: usize = 100;
 /// As many writes as one transaction takes.
 const TRANSACTION: usize = 100;
+/// Disabling is what locks a thief out, who must not keep it off by what writes to the account: it goes on for a second.
+const INSISTENT_TRIES: u32 = 9;
 
 impl Administration for DynamoStore {
     async fn create_tenant(&self, tenant: &Tenant) -> Result<Write, StoreError> {
         self.create(&self.tables.applications, item::tenant_item(tenant)).await
     }
 
-    async fn tenants(&self) -> Result<Vec<Tenant>, StoreError> {
-        self.of_kind(item::KIND_TENANT).await?.iter().map(item::tenant).collect()
+    async fn tenants_from(&self, start: Option<&str>) -> Result<Page<Tenant>, StoreError> {
+        self.of_kind(item::KIND_TENANT, start, item::tenant).await
+    }
+
+    async fn count_tenants(&self, start: Option<&str>) -> Result<Counted, StoreError> {
+        let page = self.by_kind(item::KIND_TENANT, start).select(Select::Count).send().await;
+        let page = page.map_err(|error| unavailable("Query", error))?;
+        let count = usize::try_from(page.count()).unwrap_or_default();
+        Ok(Counted { count, next: page.last_evaluated_key().and_then(place_of_kind) })
     }
 
     async fn update_tenant(&self, tenant: &Tenant) -> Result<Write, StoreError> {
@@ -61,33 +71,41 @@ impl Administration for DynamoStore {
     }
 
     async fn delete_tenant(&self, tenant: &TenantName) -> Result<Write, StoreError> {
-        let mut delete = Expressions::default();
-        delete.demand([(name::CLOSING, AttributeValue::Bool(true))]);
-        let delete = delete.deleting(&self.tables.applications, item::tenant_key(tenant))?;
-        Ok(self.transact(vec![delete]).await?.into())
+        Ok(self.transact(vec![self.tenant_deletion(tenant)?]).await?.into())
     }
 
-    async fn users_of(&self, tenant: &TenantName, start: Option<&str>, limit: usize) -> Result<Page<User>, StoreError> {
-        let mut request = self
-            .client
-            .query()
-            .table_name(&self.tables.users)
-            .index_name("by_tenant")
-            .key_condition_expression("#tenant = :tenant")
-            .expression_attribute_names("#tenant", name::TENANT)
-            .expression_attribute_values(":tenant", item::text(tenant.as_str()))
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-        if let Some((id, canonical)) = start.and_then(|start| start.split_once('/')) {
-            let from = [(name::TENANT, tenant.as_str()), (name::NAME, canonical), (name::PK, id)];
-            let from = from.map(|(attribute, value)| (attribute.to_owned(), item::text(value)));
-            request = request.set_exclusive_start_key(Some(from.into()));
-        }
-        let page = request.send().await.map_err(|error| unavailable("Query", error))?;
+    async fn delete_tenant_and_right(&self, tenant: &TenantName, right: &AccessToken) -> Result<Write, StoreError> {
+        let right = match right.without(tenant) {
+            Some(left) => self.access_token_change(right, &left)?,
+            None => as_read(right).deleting(&self.tables.applications, item::access_token_key(right.digest))?,
+        };
+        Ok(self.transact(vec![self.tenant_deletion(tenant)?, right]).await?.into())
+    }
+
+    async fn users_in_order(
+        &self,
+        tenant: &TenantName,
+        order: Order,
+        start: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<User>, StoreError> {
+        let page = self.by_tenant(tenant, order, start, limit).send().await;
+        let page = page.map_err(|error| unavailable("Query", error))?;
         let items = page.items().iter().map(item::user).collect::<Result<Vec<_>, _>>()?;
-        let text = |key: &Attributes, attribute| key.get(attribute).and_then(|value| value.as_s().ok()).cloned();
-        let place = |key: &Attributes| Some(format!("{}/{}", text(key, name::PK)?, text(key, name::NAME)?));
-        let next = page.last_evaluated_key().and_then(place);
-        Ok(Page { items, next })
+        Ok(Page { items, next: page.last_evaluated_key().and_then(place) })
+    }
+
+    async fn count_users(
+        &self,
+        tenant: &TenantName,
+        order: Order,
+        start: Option<&str>,
+        limit: usize,
+    ) -> Result<Counted, StoreError> {
+        let page = self.by_tenant(tenant, order, start, limit).select(Select::Count).send().await;
+        let page = page.map_err(|error| unavailable("Query", error))?;
+        let count = usize::try_from(page.count()).unwrap_or_default();
+        Ok(Counted { count, next: page.last_evaluated_key().and_then(place) })
     }
 
     async fn credentials(&self, names: &[LoginName]) -> Result<Vec<Credential>, StoreError> {
@@ -194,53 +212,30 @@ impl Administration for DynamoStore {
     }
 
     async fn update_access_token(&self, before: &AccessToken, after: &AccessToken) -> Result<Write, StoreError> {
-        let read = item::access_token_item(before);
-        let mut write = Expressions::default();
-        for attribute in [name::APPLICATION, name::MASTER, name::PERMISSIONS, name::EXPIRES] {
-            write.demand_same(attribute, read.get(attribute).cloned());
-        }
-        let mut wanted = item::access_token_item(after);
-        write.assign(
-            [name::APPLICATION, name::MASTER, name::PERMISSIONS]
-                .into_iter()
-                .filter_map(|attribute| Some((attribute, wanted.remove(attribute)?))),
-        );
-        write.assign_or_remove(name::EXPIRES, wanted.remove(name::EXPIRES));
         // A transaction for the same reason as in `update_tenant`.
-        let write = write.updating(&self.tables.applications, item::access_token_key(before.digest))?;
-        Ok(self.transact(vec![write]).await?.into())
+        Ok(self.transact(vec![self.access_token_change(before, after)?]).await?.into())
     }
 
-    async fn set_enabled(&self, user: &UserId, enabled: bool, at: Timestamp) -> Result<Write, StoreError> {
-        // Epochs count up, so a try that is repeated after its success does no harm.
-        let epochs = if enabled { "" } else { " ADD #session :one, #key :one" };
-        let mut request = self
-            .client
-            .update_item()
-            .table_name(&self.tables.users)
-            .set_key(Some(item::user_key(user)))
-            .update_expression(format!("SET #enabled = :enabled, #modified = :at{epochs}"))
-            .condition_expression("attribute_exists(#pk)")
-            .expression_attribute_names("#pk", name::PK)
-            .expression_attribute_names("#enabled", name::ENABLED)
-            .expression_attribute_names("#modified", name::MODIFIED)
-            .expression_attribute_values(":enabled", AttributeValue::Bool(enabled))
-            .expression_attribute_values(":at", item::moment(at));
+    async fn set_enabled(&self, user: &User, enabled: bool, at: Timestamp) -> Result<Write, StoreError> {
+        let mut write = Expressions::default();
+        write.demand([(name::TENANT, item::text(user.tenant.as_str()))]);
+        write.move_on(at);
+        write.assign([(name::ENABLED, AttributeValue::Bool(enabled))]);
         if !enabled {
-            request = request
-                .expression_attribute_names("#session", name::SESSION_EPOCH)
-                .expression_attribute_names("#key", name::KEY_EPOCH)
-                .expression_attribute_values(":one", item::number(1));
+            // Epochs count up, so a try that is repeated after its success does no harm.
+            write.increase(name::SESSION_EPOCH);
+            write.increase(name::KEY_EPOCH);
         }
-        condition(request.send().await, "UpdateItem")
+        let key = item::user_key(&user.id);
+        write.update_in(&self.client, &self.tables.users, key, INSISTENT_TRIES).await
     }
 
     async fn create_access_token(&self, token: &AccessToken) -> Result<Write, StoreError> {
         self.create(&self.tables.applications, item::access_token_item(token)).await
     }
 
-    async fn access_tokens(&self) -> Result<Vec<AccessToken>, StoreError> {
-        self.of_kind(item::KIND_TOKEN).await?.iter().map(item::access_token).collect()
+    async fn access_tokens_from(&self, start: Option<&str>) -> Result<Page<AccessToken>, StoreError> {
+        self.of_kind(item::KIND_TOKEN, start, item::access_token).await
     }
 
     async fn unlock(&self, login: &LoginName) -> Result<Write, StoreError> {
@@ -265,20 +260,80 @@ impl Administration for DynamoStore {
     }
 }
 
+/// Where in the listing of a tenant the item of a user stands.
+fn place(key: &Attributes) -> Option<String> {
+    let text = |attribute| key.get(attribute)?.as_s().ok();
+    Some(format!("{}/{}", text(name::PK)?, text(name::NAME)?))
+}
+
+/// Where a listing of one kind goes on, after the item with this key.
+fn place_of_kind(key: &Attributes) -> Option<String> {
+    key.get(name::PK)?.as_s().ok().cloned()
+}
+
 impl DynamoStore {
-    async fn of_kind(&self, kind: &str) -> Result<Vec<Attributes>, StoreError> {
-        let pages = self
+    /// A part of the listing of a tenant's users.
+    fn by_tenant(&self, tenant: &TenantName, order: Order, start: Option<&str>, limit: usize) -> QueryFluentBuilder {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.tables.users)
+            .index_name("by_tenant")
+            .scan_index_forward(order == Order::Ascending)
+            .key_condition_expression("#tenant = :tenant")
+            .expression_attribute_names("#tenant", name::TENANT)
+            .expression_attribute_values(":tenant", item::text(tenant.as_str()))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let Some((id, canonical)) = start.and_then(|start| start.split_once('/')) else { return request };
+        let from = [(name::TENANT, tenant.as_str()), (name::NAME, canonical), (name::PK, id)];
+        let from = from.map(|(attribute, value)| (attribute.to_owned(), item::text(value)));
+        request.set_exclusive_start_key(Some(from.into()))
+    }
+
+    /// The write that deletes a tenant which is being deleted.
+    fn tenant_deletion(&self, tenant: &TenantName) -> Result<TransactWriteItem, StoreError> {
+        let mut delete = Expressions::default();
+        delete.demand([(name::CLOSING, AttributeValue::Bool(true))]);
+        delete.deleting(&self.tables.applications, item::tenant_key(tenant))
+    }
+
+    /// The write that changes an access token which still is as `before`.
+    fn access_token_change(&self, before: &AccessToken, after: &AccessToken) -> Result<TransactWriteItem, StoreError> {
+        let mut write = as_read(before);
+        let mut wanted = item::access_token_item(after);
+        write.assign(
+            [name::APPLICATION, name::MASTER, name::PERMISSIONS]
+                .into_iter()
+                .filter_map(|attribute| Some((attribute, wanted.remove(attribute)?))),
+        );
+        write.assign_or_remove(name::EXPIRES, wanted.remove(name::EXPIRES));
+        write.updating(&self.tables.applications, item::access_token_key(before.digest))
+    }
+
+    async fn of_kind<T>(
+        &self,
+        kind: &str,
+        start: Option<&str>,
+        read: fn(&Attributes) -> Result<T, StoreError>,
+    ) -> Result<Page<T>, StoreError> {
+        let page = self.by_kind(kind, start).send().await.map_err(|error| unavailable("Query", error))?;
+        let items = page.items().iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page { items, next: page.last_evaluated_key().and_then(place_of_kind) })
+    }
+
+    fn by_kind(&self, kind: &str, start: Option<&str>) -> QueryFluentBuilder {
+        let request = self
             .client
             .query()
             .table_name(&self.tables.applications)
             .index_name("by_kind")
             .key_condition_expression("#kind = :kind")
             .expression_attribute_names("#kind", name::KIND)
-            .expression_attribute_values(":kind", AttributeValue::S(kind.to_owned()))
-            .into_paginator()
-            .items()
-            .send();
-        pages.collect::<Result<Vec<_>, _>>().await.map_err(|error| unavailable("Query", error))
+            .expression_attribute_values(":kind", item::text(kind));
+        let Some(start) = start else { return request };
+        let from = [(name::KIND, kind), (name::PK, start)];
+        let from = from.map(|(attribute, value)| (attribute.to_owned(), item::text(value)));
+        request.set_exclusive_start_key(Some(from.into()))
     }
 
     /// Whether the tenants of all accounts can be joined.
@@ -299,6 +354,16 @@ impl DynamoStore {
         let mut items = self.get(HashMap::from([(table.to_owned(), request)])).await?;
         Ok(items.remove(table).unwrap_or_default())
     }
+}
+
+/// The condition that an access token still is as it was read.
+fn as_read(token: &AccessToken) -> Expressions {
+    let read = item::access_token_item(token);
+    let mut write = Expressions::default();
+    for attribute in [name::APPLICATION, name::MASTER, name::PERMISSIONS, name::EXPIRES] {
+        write.demand_same(attribute, read.get(attribute).cloned());
+    }
+    write
 }
 
 /// Whether no two writes are of one item, which no transaction takes.

@@ -102,6 +102,13 @@ impl Expressions {
         }
     }
 
+    /// Moves the user's date of change on, and demands that it does not go back.
+    pub(super) fn move_on(&mut self, at: Timestamp) {
+        let (modified, value) = (self.name(name::MODIFIED), self.value(item::moment(at)));
+        self.conditions.push(format!("{modified} <= {value}"));
+        self.set.push(format!("{modified} = {value}"));
+    }
+
     /// Demands that every lock lets a guess pass.
     pub(super) fn admits(&mut self, locks: &[Lock]) {
         for lock in locks {
@@ -165,6 +172,17 @@ impl Expressions {
 
     /// Updates the item, if it exists and everything that was demanded holds.
     pub(super) async fn update(self, client: &Client, table: &str, key: Attributes) -> Result<Write, StoreError> {
+        self.update_in(client, table, key, TRIES).await
+    }
+
+    /// The same in up to so many tries, where transactions on the same item are in the way.
+    pub(super) async fn update_in(
+        self,
+        client: &Client,
+        table: &str,
+        key: Attributes,
+        limit: u32,
+    ) -> Result<Write, StoreError> {
         let (update, conditions) = (self.update_expression(), self.conditions());
         let (names, values) = self.placeholders();
         let request = client
@@ -182,7 +200,7 @@ impl Expressions {
             // It met a transaction on the same item and did nothing, which the SDK does not retry: asking for reset
             // mails must not keep an account's owner from logging in.
             let cause = result.as_ref().err().and_then(SdkError::as_service_error);
-            if tries == TRIES || !cause.is_some_and(UpdateItemError::is_transaction_conflict_exception) {
+            if tries >= limit || !cause.is_some_and(UpdateItemError::is_transaction_conflict_exception) {
                 return condition(result, "UpdateItem");
             }
             tokio::time::sleep(PAUSE * tries).await;

@@ -10,14 +10,16 @@
 //! | Credentials | `RESET#digest` | | [`OneTime`] |
 //! | Users | user id | | [`User`] |
 //! | Tickets | user id | `T#digest` | [`Ticket`] |
+//! | Tickets | user id | `P#digest` | [`PersistentLogin`] |
 //! | AuthHeaders | user id | digest | [`AuthHeader`] |
 //! | Applications | `TENANT#name` | | [`Tenant`] |
 //! | Applications | `TOKEN#digest` | | [`AccessToken`] |
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::Value;
 
 use crate::access_token::{AccessToken, Action, TenantPermission};
 use crate::auth_header::{AuthHeader, AuthHeaderKey};
@@ -27,12 +29,13 @@ use crate::lockout::{self, CounterKey, Guesses, Place};
 use crate::one_time::{OneTime, OneTimeKey, Purpose};
 use crate::password::Phc;
 use crate::password::rules::PasswordRules;
+use crate::persistent_login::{PersistentLogin, PersistentLoginKey, SeriesSecret};
 use crate::secret::Digest;
 use crate::source::Source;
 use crate::store::{Claim, Credential, LoginName, NewPassword, StoreError};
 use crate::tenant::{Lifetimes, Settings, Tenant, TenantName};
 use crate::ticket::{Branch, Origin, Ticket, TicketKey};
-use crate::user::{Email, User, UserId, UserName};
+use crate::user::{self, Email, User, UserId, UserName};
 
 /// Attributes by name, as DynamoDB holds them.
 pub(crate) type Attributes = HashMap<String, AttributeValue>;
@@ -72,6 +75,7 @@ pub(crate) mod name {
     pub(crate) const EMAIL_VERIFIED: &str = "email_verified";
     pub(crate) const FIRST_NAME: &str = "first_name";
     pub(crate) const LAST_NAME: &str = "last_name";
+    pub(crate) const DISPLAY_NAME: &str = "display_name";
     pub(crate) const ENABLED: &str = "enabled";
     pub(crate) const ROLES: &str = "roles";
     pub(crate) const ATTRIBUTES: &str = "attributes";
@@ -85,6 +89,9 @@ pub(crate) mod name {
     pub(crate) const BRANCHES: &str = "branches";
     pub(crate) const GENERATION: &str = "generation";
     pub(crate) const RENEWED: &str = "renewed";
+    pub(crate) const REFRESHED: &str = "refreshed";
+    /// What the tokens of a persistent login are made with, together with its id.
+    pub(crate) const SECRET: &str = "secret";
     pub(crate) const PASSWORD_EXPIRES: &str = "password_expires";
     pub(crate) const NETWORK: &str = "network";
     pub(crate) const AGENT: &str = "agent";
@@ -111,6 +118,8 @@ pub(crate) const KIND_TOKEN: &str = "TOKEN";
 
 /// What the sort key of every ticket starts with.
 pub(crate) const TICKET_PREFIX: &str = "T#";
+/// The same of persistent logins.
+const PERSISTENT_PREFIX: &str = "P#";
 
 /// What the key of every one-time token starts with.
 const ONE_TIME_PREFIX: &str = "RESET#";
@@ -170,6 +179,11 @@ pub(crate) fn user_key(id: &UserId) -> Attributes {
 /// Key of a ticket.
 pub(crate) fn ticket_key(key: &TicketKey) -> Attributes {
     pk_and_sk(key.user.as_str(), format!("{TICKET_PREFIX}{}", key.digest.to_base64url()))
+}
+
+/// Key of a persistent login.
+pub(crate) fn persistent_login_key(key: &PersistentLoginKey) -> Attributes {
+    pk_and_sk(key.user.as_str(), format!("{PERSISTENT_PREFIX}{}", key.digest.to_base64url()))
 }
 
 /// Key of an auth header.
@@ -311,6 +325,11 @@ pub(crate) fn credential(login: LoginName, attributes: &Attributes) -> Result<Cr
     })
 }
 
+/// Whose a credential is, by as much of its item as everybody may read.
+pub(crate) fn owner(attributes: &Attributes) -> Result<UserId, StoreError> {
+    Reader { item: "credential", attributes }.required(name::USER, as_user_id)
+}
+
 /// Reads the counters of guesses, whose attributes are named by kind, day and place.
 fn guesses(reader: &Reader<'_>) -> Result<Guesses, StoreError> {
     let mut guesses = Guesses::default();
@@ -389,20 +408,36 @@ pub(crate) fn user_item(user: &User) -> Attributes {
     set(&mut item, name::EMAIL_VERIFIED, user.email_verified.then_some(AttributeValue::Bool(true)));
     set(&mut item, name::FIRST_NAME, user.first_name.as_deref().map(text));
     set(&mut item, name::LAST_NAME, user.last_name.as_deref().map(text));
+    set(&mut item, name::DISPLAY_NAME, user.display_name.as_deref().map(text));
+    set(&mut item, name::APPLICATION, user.application.as_deref().map(text));
     item
 }
 
-/// The applications' own data about a user.
-pub(crate) fn user_attributes(attributes: &BTreeMap<String, String>) -> AttributeValue {
-    AttributeValue::M(attributes.iter().map(|(key, value)| (key.clone(), text(value))).collect())
+/// The member of a map that holds a user's attribute which is no text.
+const JSON: &str = "json";
+
+/// The applications' own data about a user. What is no text is stored as its JSON, since DynamoDB's numbers and depths
+/// are others than JSON's.
+pub(crate) fn user_attributes(attributes: &user::Attributes) -> AttributeValue {
+    let stored = |value: &Value| match value {
+        Value::String(value) => text(value),
+        value => AttributeValue::M(Attributes::from([(JSON.to_owned(), text(value.to_string()))])),
+    };
+    AttributeValue::M(attributes.iter().map(|(key, value)| (key.clone(), stored(value))).collect())
+}
+
+fn as_user_attributes(value: &AttributeValue) -> Option<user::Attributes> {
+    let read = |value: &AttributeValue| match value {
+        AttributeValue::S(value) => Some(Value::String(value.clone())),
+        AttributeValue::M(value) => serde_json::from_str(as_text(value.get(JSON)?)?).ok(),
+        _ => None,
+    };
+    value.as_m().ok()?.iter().map(|(key, value)| Some((key.clone(), read(value)?))).collect()
 }
 
 /// Reads a user's item.
 pub(crate) fn user(attributes: &Attributes) -> Result<User, StoreError> {
     let reader = Reader { item: "user", attributes };
-    let as_map = |value: &AttributeValue| -> Option<BTreeMap<String, String>> {
-        value.as_m().ok()?.iter().map(|(key, value)| Some((key.clone(), as_text(value)?.to_owned()))).collect()
-    };
     let owned = |value: &AttributeValue| as_text(value).map(str::to_owned);
     Ok(User {
         id: reader.required(name::PK, as_user_id)?,
@@ -412,9 +447,11 @@ pub(crate) fn user(attributes: &Attributes) -> Result<User, StoreError> {
         email_verified: reader.optional(name::EMAIL_VERIFIED, as_bool)?.unwrap_or_default(),
         first_name: reader.optional(name::FIRST_NAME, owned)?,
         last_name: reader.optional(name::LAST_NAME, owned)?,
+        display_name: reader.optional(name::DISPLAY_NAME, owned)?,
+        application: reader.optional(name::APPLICATION, owned)?,
         enabled: reader.required(name::ENABLED, as_bool)?,
         roles: reader.required(name::ROLES, as_texts)?,
-        attributes: reader.required(name::ATTRIBUTES, as_map)?,
+        attributes: reader.required(name::ATTRIBUTES, as_user_attributes)?,
         created: reader.required(name::CREATED, as_moment)?,
         modified: reader.required(name::MODIFIED, as_moment)?,
         session_epoch: reader.required(name::SESSION_EPOCH, as_number)?,
@@ -520,6 +557,42 @@ pub(crate) fn ticket(key: TicketKey, attributes: &Attributes) -> Result<Ticket, 
             network: reader.optional(name::NETWORK, |value| as_text(value).map(str::to_owned))?,
             agent: reader.optional(name::AGENT, |value| as_text(value).map(str::to_owned))?,
         },
+    })
+}
+
+/// The item of a persistent login.
+pub(crate) fn persistent_login_item(login: &PersistentLogin) -> Attributes {
+    let mut item = add(
+        persistent_login_key(&login.key),
+        [
+            (name::TENANT, text(login.tenant.as_str())),
+            (name::SECRET, text(login.secret.expose_secret())),
+            (name::GENERATION, number(login.generation)),
+            (name::CREATED, moment(login.created)),
+            (name::EXPIRES, moment(login.expires)),
+            (name::EPOCH, number(login.epoch)),
+            (name::TTL, ticket_ttl(login.expires)),
+        ],
+    );
+    set(&mut item, name::REFRESHED, login.refreshed.map(moment));
+    item
+}
+
+/// Reads a persistent login's item.
+pub(crate) fn persistent_login(
+    key: PersistentLoginKey,
+    attributes: &Attributes,
+) -> Result<PersistentLogin, StoreError> {
+    let reader = Reader { item: "persistent login", attributes };
+    Ok(PersistentLogin {
+        key,
+        tenant: reader.required(name::TENANT, as_tenant_name)?,
+        secret: reader.required(name::SECRET, |value| SeriesSecret::from_stored(as_text(value)?))?,
+        generation: reader.required(name::GENERATION, as_number)?,
+        created: reader.required(name::CREATED, as_moment)?,
+        refreshed: reader.optional(name::REFRESHED, as_moment)?,
+        expires: reader.required(name::EXPIRES, as_moment)?,
+        epoch: reader.required(name::EPOCH, as_number)?,
     })
 }
 
@@ -655,12 +728,15 @@ mod setting {
     pub(super) const LONGEST: &str = "lockout_longest";
     pub(super) const VERIFIED_EMAIL: &str = "verified_email";
     pub(super) const ALGORITHMS: &str = "algorithms";
+    pub(super) const NEW_PROFILES: &str = "accepts_new_profiles";
+    pub(super) const ROLES: &str = "available_roles";
 }
 
 /// A tenant's rules as one map; what is as in the stack is left out.
 pub(crate) fn settings_value(settings: &Settings) -> AttributeValue {
     let seconds = |duration: Duration| number(duration.as_secs());
-    let Settings { lifetimes, password, lockout, verified_email, algorithms } = settings;
+    let Settings { lifetimes, password, lockout, verified_email, algorithms, accepts_new_profiles, available_roles } =
+        settings;
     let mut map = add(
         Attributes::new(),
         [
@@ -673,6 +749,8 @@ pub(crate) fn settings_value(settings: &Settings) -> AttributeValue {
             (setting::LONGEST, seconds(lockout.longest)),
             (setting::VERIFIED_EMAIL, AttributeValue::Bool(*verified_email)),
             (setting::ALGORITHMS, texts(algorithms.iter().map(|algorithm| algorithm.as_str()))),
+            (setting::NEW_PROFILES, AttributeValue::Bool(*accepts_new_profiles)),
+            (setting::ROLES, texts(available_roles.iter().map(String::as_str))),
         ],
     );
     for (attribute, value) in [
@@ -717,6 +795,9 @@ fn as_settings(value: &AttributeValue) -> Option<Settings> {
         },
         verified_email: reader.required(setting::VERIFIED_EMAIL, as_bool).ok()?,
         algorithms: algorithms.iter().map(|algorithm| Algorithm::parse(algorithm)).collect::<Option<_>>()?,
+        // Rules that were written before there were these two lack them.
+        accepts_new_profiles: reader.optional(setting::NEW_PROFILES, as_bool).ok()?.unwrap_or(true),
+        available_roles: reader.optional(setting::ROLES, as_texts).ok()?.unwrap_or_default(),
     })
 }
 
@@ -778,6 +859,7 @@ fn as_permission(value: &AttributeValue) -> Option<TenantPermission> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
     use crate::testing::{SeededRandom, user as sample_user};
@@ -829,7 +911,16 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let mut subject = sample_user("u-1");
-        subject.attributes.insert("team".to_owned(), "\u{1f600} #%".to_owned());
+        for (name, value) in [
+            ("team", json!("\u{1f600} #%")),
+            ("json", json!({ "json": "x" })),
+            ("list", json!([1, 0.1, null, "", { "deep": [[[]]] }])),
+            ("nothing", Value::Null),
+            ("largest", json!(u64::MAX)),
+        ] {
+            subject.attributes.insert(name.to_owned(), value);
+        }
+        (subject.display_name, subject.application) = (Some("Jo".to_owned()), Some("portal".to_owned()));
         subject.roles = vec!["a".to_owned(), "tenant-admin".to_owned()];
         assert_eq!(user(&user_item(&subject)).unwrap(), subject);
 
@@ -841,6 +932,13 @@ mod tests {
         sample.password_expires = Some(sample.expires);
         assert_eq!(ticket(sample.key.clone(), &ticket_item(&sample)).unwrap(), sample);
         assert_eq!(ticket_key_of(&ticket_item(&sample)).unwrap(), sample.key);
+
+        let fortnight = Duration::from_secs(1_296_000);
+        let (mut series, _) = PersistentLogin::issue(&subject, fortnight, subject.created, &SeededRandom::new(4));
+        for refreshed in [None, Some(sample.expires)] {
+            series = PersistentLogin { generation: series.generation + 1, refreshed, ..series };
+            assert!(persistent_login(series.key.clone(), &persistent_login_item(&series)).unwrap() == series);
+        }
 
         let choices = crate::auth_header::Choices {
             name: "ci".to_owned(),
@@ -885,8 +983,16 @@ mod tests {
         sample.settings.password.max_age = hour;
         sample.settings.verified_email = true;
         sample.settings.algorithms = vec![Algorithm::Es256, Algorithm::EdDsa];
+        sample.settings.accepts_new_profiles = false;
+        sample.settings.available_roles = vec!["author".to_owned()];
         sample.revision = 3;
         assert_eq!(tenant(&tenant_item(&sample)).unwrap(), sample);
+        let mut older = tenant_item(&sample);
+        let Some(AttributeValue::M(rules)) = older.get_mut(name::SETTINGS) else { panic!("no rules") };
+        rules.remove("accepts_new_profiles");
+        rules.remove("available_roles");
+        let read = tenant(&older).unwrap().settings;
+        assert!(read.accepts_new_profiles && read.available_roles.is_empty() && read.verified_email);
         item.insert(name::SETTINGS.to_owned(), AttributeValue::M(Attributes::new()));
         assert!(tenant(&item).is_err(), "rules that can't be read are not the lenient ones");
 
