@@ -6,10 +6,10 @@ use shared::api::{self, NewAuthHeader, Route};
 use shared::audit;
 use shared::auth_header::{AuthHeader, Choices, MAX_PER_USER};
 use shared::authorize::{Generations, Session, Verifier};
-use shared::error::Problem;
+use shared::error::{self, Problem};
 use shared::gateway::{Endpoint, Fields, Request, Response, Spelling};
 use shared::random::Random;
-use shared::store::{Store, Write};
+use shared::store::Store;
 
 const MAX_NAME_BYTES: usize = 256;
 const MAX_SCOPES: usize = 16;
@@ -36,10 +36,7 @@ impl<S: Store> Endpoint for AuthHeaderAdd<S> {
         }
         let session = self.session_with_room(&request).await?;
         let (header, token) = AuthHeader::issue(&session.user, choices, now, &*self.random);
-        match self.verifier.store.create_auth_header(&header).await? {
-            Write::Done => {}
-            Write::Refused => return Err(Problem::Internal("a fresh auth header existed already")),
-        }
+        error::new(self.verifier.store.create_auth_header(&header).await?)?;
         audit::subject(&header.key.digest.to_base64url());
         Ok(Response::json(200, &NewAuthHeader::new(&header, &token)))
     }

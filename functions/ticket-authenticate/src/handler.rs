@@ -55,12 +55,7 @@ impl<S: Store> Endpoint for TicketAuthenticate<S> {
         let named = self.login.named(question, &mut found).await?;
         let opening = Opening { origin: Origin::Ticket, source: request.source().clone() };
         let done = self.login.with_password(named, password, opening).await?;
-        let answer = TicketAnswer {
-            tenant: done.ticket.tenant.to_string(),
-            profile_id: done.user.id.to_string(),
-            last_request_time: done.ticket.last_request.as_millis(),
-            id: done.token.expose_secret().to_owned(),
-        };
+        let answer = TicketAnswer::new(&done.ticket, done.token.expose_secret(), done.ticket.last_request);
         Ok(Response::json(200, &answer))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shared::api::{self, Route, TicketAnswer};
-use shared::authorize::{ACCESS_TOKEN_PARAMETER, Presented, application, managed_ticket};
+use shared::authorize::{Presented, application, managed_ticket};
 use shared::clock::Clock;
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Request, Response};
@@ -23,8 +23,7 @@ impl<S: Store> Endpoint for TicketGet<S> {
     }
 
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
-        let parameters = request.parameters(&[ACCESS_TOKEN_PARAMETER])?;
-        let presented = Presented::in_request(&request, &parameters)?;
+        let presented = Presented::alone(&request)?;
         let id = request.path_parameter("id")?;
         let mut wanted = presented.with_ticket(id)?;
         wanted.users = wanted.ticket.iter().map(|key| key.user.clone()).collect();
@@ -39,12 +38,6 @@ impl<S: Store> Endpoint for TicketGet<S> {
         if ticket.needs_touch(now) && self.store.touch_ticket(&ticket.key, now).await? == Write::Refused {
             return Err(Problem::NoSuchTicket);
         }
-        let answer = TicketAnswer {
-            tenant: ticket.tenant.to_string(),
-            profile_id: ticket.key.user.to_string(),
-            last_request_time: now.as_millis(),
-            id: id.to_owned(),
-        };
-        Ok(Response::json(200, &answer))
+        Ok(Response::json(200, &TicketAnswer::new(&ticket, id, now)))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shared::api::{self, Route};
-use shared::authorize::{ACCESS_TOKEN_PARAMETER, Presented, application, managed_ticket};
+use shared::authorize::{Presented, application, managed_ticket};
 use shared::clock::Clock;
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Request, Response};
@@ -23,8 +23,7 @@ impl<S: Store> Endpoint for TicketInvalidate<S> {
     }
 
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
-        let parameters = request.parameters(&[ACCESS_TOKEN_PARAMETER])?;
-        let presented = Presented::in_request(&request, &parameters)?;
+        let presented = Presented::alone(&request)?;
         let wanted = presented.with_ticket(request.path_parameter("id")?)?;
         let found = self.store.lookup(wanted).await?;
         let application = application(found.access_token, self.clock.now())?;

@@ -1,0 +1,34 @@
+//! `POST /api/1/profile/{id}/roles/add`: give a profile roles.
+
+use shared::api::{self, Route};
+use shared::error::Problem;
+use shared::gateway::{Endpoint, Request, Response};
+use shared::profile_answer::ProfileRequest;
+use shared::profile_api::{CHANGE_PROFILE, ProfileApi, deferred};
+use shared::profiles;
+use shared::store::Administration;
+use shared::user::User;
+
+/// The endpoint.
+pub struct Api1ProfileRolesAdd<S> {
+    /// The Profile API's store, clock and randomness.
+    pub api: ProfileApi<S>,
+}
+
+impl<S: Administration> Endpoint for Api1ProfileRolesAdd<S> {
+    fn route(&self) -> &'static Route {
+        &api::API1_PROFILE_ROLES_ADD
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response, Problem> {
+        let asked = ProfileRequest::of(&request, &[], &["role"])?;
+        let roles = deferred(asked.needed("role").and_then(profiles::roles))?;
+        let user = asked.profile(&self.api, CHANGE_PROFILE).await?;
+        let roles = roles?;
+        let edit = |mut user: User| {
+            user.roles = profiles::roles(user.roles.iter().chain(&roles).map(String::as_str))?;
+            Ok(user)
+        };
+        asked.changed(&self.api, user, edit).await
+    }
+}
