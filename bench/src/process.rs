@@ -81,7 +81,7 @@ impl Process {
         Ok((process, asked - started))
     }
 
-    /// Hands it an event and tells how long the answer took, which must be 200 or, of the authorizer, a yes.
+    /// Hands it an event and tells how long the answer took, which must be 200, 201 or, of the authorizer, a yes.
     pub async fn invoke(&mut self, event: String) -> Result<Duration, Error> {
         let Some(reply) = self.next.take() else { return Err(self.silent("ask for an event")) };
         let sent = Instant::now();
@@ -90,7 +90,7 @@ impl Process {
             return Err(self.silent("answer"));
         };
         let answer = serde_json::from_slice::<Value>(&document).unwrap_or_default();
-        let good = answer.get("statusCode").is_some_and(|status| *status == 200)
+        let good = answer.get("statusCode").is_some_and(|status| *status == 200 || *status == 201)
             || answer.get("isAuthorized").is_some_and(|allowed| *allowed == true);
         if !good {
             let answer = String::from_utf8_lossy(&document).into_owned();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use local::template::Function;
 use local::{Cloud, demo};
 use serde_json::Value;
+use shared::access_token::{AccessToken, TenantPermission};
 use shared::auth_header::{AuthHeader, Choices};
 use shared::aws::SecretsManager;
 use shared::clock::{Clock as _, SystemClock};
@@ -14,6 +15,7 @@ use shared::config::Config;
 use shared::jwt::{self, Bearer};
 use shared::keyring::Keyring;
 use shared::one_time::{OneTime, Purpose};
+use shared::persistent_login::PersistentLogin;
 use shared::random::SystemRandom;
 use shared::source::Source;
 use shared::store::dynamo::DynamoStore;
@@ -22,8 +24,8 @@ use shared::tenant::TenantName;
 use shared::ticket::{Limits, Origin, Ticket};
 use shared::user::{Email, User, UserId, UserName};
 
-use crate::Error;
 use crate::recorder::Recorder;
+use crate::{Error, plan};
 
 /// The local cloud with demo data, and recorders before it.
 pub struct Stack {
@@ -79,11 +81,17 @@ impl Stack {
     pub async fn event(&self, function: &str) -> Result<String, Error> {
         let mut text = read(&format!("{function}.json"))?;
         if self.placeholders.values().any(|placeholder| text.contains(placeholder)) {
-            let live = self.credentials().await?;
+            let mut live = self.credentials().await?;
+            if function == "access-token-delete" {
+                live.insert("accessTokenId", self.access_token(false).await?);
+            }
             for (name, placeholder) in &self.placeholders {
                 let value = live.get(name.as_str()).ok_or(Error::Event("an unknown placeholder"))?;
                 text = text.replace(placeholder, value);
             }
+        }
+        for (_, name) in plan::ONCE.iter().filter(|(event, _)| *event == function) {
+            text = text.replace(name, UserId::generate(&SystemRandom).as_str());
         }
         Ok(text)
     }
@@ -102,24 +110,47 @@ impl Stack {
         let (mut header, auth_header) = AuthHeader::issue(&user, choices, now, &SystemRandom);
         // Used a moment ago, so that the measured use is not the one in five minutes that is noted.
         header.last_used = Some(now);
+        let (series, series_id) = PersistentLogin::issue(&user, self.config.persistent_login, now, &SystemRandom);
         let written = [
             self.store.create_ticket(&login).await?,
             self.store.create_ticket(&ticket).await?,
             self.store.create_auth_header(&header).await?,
+            self.store.create_persistent_login(&series).await?,
         ];
-        if written != [Write::Done; 3] {
+        if written != [Write::Done; 4] {
             return Err(Error::Event("a fresh credential existed already"));
         }
         Ok(BTreeMap::from([
             ("password", self.demo.password.clone()),
             ("jwt", jwt.jwt.expose_secret().to_owned()),
             ("ticketId", ticket_id.expose_secret().to_owned()),
+            ("persistentLoginId", series_id.expose_secret().to_owned()),
             ("accessTokenId", self.demo.access_token_id.clone()),
+            ("masterTokenId", self.access_token(true).await?),
+            ("stackTokenId", self.access_token(false).await?),
+            ("applicationId", demo::APPLICATION.to_owned()),
             ("profileId", user.id.as_str().to_owned()),
             ("authHeader", auth_header.expose_secret().to_owned()),
             ("resetToken", self.one_time_token(&user, Purpose::Reset { version: 0 }).await?),
             ("verificationToken", self.one_time_token(&user, Purpose::Verify).await?),
         ]))
+    }
+
+    /// The text of a new access token that manages access tokens, or one that may do everything in every tenant.
+    async fn access_token(&self, master: bool) -> Result<String, Error> {
+        let text = AccessToken::generate(&SystemRandom);
+        let token = AccessToken {
+            digest: text.digest(),
+            application: "measured".to_owned(),
+            master,
+            permissions: (!master).then_some(TenantPermission { tenant: None, actions: None }).into_iter().collect(),
+            expires: None,
+            created: SystemClock.now(),
+        };
+        match self.store.create_access_token(&token).await? {
+            Write::Done => Ok(text.expose_secret().to_owned()),
+            Write::Refused => Err(Error::Event("a fresh access token existed already")),
+        }
     }
 
     async fn one_time_token(&self, user: &User, purpose: Purpose) -> Result<String, Error> {
@@ -141,9 +172,11 @@ impl Stack {
             email_verified: false,
             first_name: None,
             last_name: None,
+            display_name: None,
+            application: None,
             enabled: true,
-            roles: Vec::new(),
-            attributes: BTreeMap::new(),
+            roles: vec!["reader".to_owned()],
+            attributes: BTreeMap::from([("language".to_owned(), "de".into())]),
             created: now,
             modified: now,
             session_epoch: 0,

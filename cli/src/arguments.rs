@@ -99,8 +99,8 @@ const IMPORT: &str = "Examples:
 
 Formats:
   jsonl     one JSON object to a line: username (the only one that must be there), id, tenant, email, emailVerified,
-            firstName, lastName, enabled, roles, attributes, created, modified, passwordHash, passwordSalt,
-            passwordChanged, passwordExpires, passwordHistory
+            firstName, lastName, displayName, application, enabled, roles, attributes, created, modified,
+            passwordHash, passwordSalt, passwordChanged, passwordExpires, passwordHistory
   csv       the same names as columns; roles separated by ;, attributes as columns attribute.NAME
   keycloak  a realm with its users, as `kc.sh export` writes it
   auth0     an export of password hashes or of users (lines of JSON, CSV), or a file for Auth0's own bulk import

@@ -5,6 +5,7 @@ use std::error::Error;
 use aws_credential_types::provider::error::CredentialsError;
 use shared::audit::Outcome;
 use shared::store::StoreError;
+use shared::tenant_deletion::DeletionError;
 
 /// Why a command was not carried out. No text of it holds a secret.
 #[derive(Debug)]
@@ -99,6 +100,16 @@ impl std::fmt::Display for Failure {
         match self {
             Self::Refused { message, .. } | Self::Setup(message) | Self::Outage(message) => f.write_str(message),
             Self::Invalid { field, rule } => write!(f, "{field} {rule}"),
+        }
+    }
+}
+
+impl From<DeletionError> for Failure {
+    fn from(error: DeletionError) -> Self {
+        match error {
+            DeletionError::Store(error) => error.into(),
+            busy @ DeletionError::Busy { .. } => Self::Outage(format!("{busy}: run it again")),
+            died @ DeletionError::Died(_) => Self::Outage(chain(&died)),
         }
     }
 }

@@ -8,6 +8,8 @@ mod arguments;
 mod audit;
 mod confirm;
 mod connection;
+#[cfg(test)]
+mod documented;
 mod export;
 mod failure;
 mod import;

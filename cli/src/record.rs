@@ -3,8 +3,6 @@
 //! Invariant: a record says nothing that holds in one stack only, such as epochs and versions, and nothing that opens
 //! anything: hashes and digests, never what they were made of.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use shared::access_token::{AccessToken, TenantPermission};
 use shared::auth_header::AuthHeader;
@@ -12,7 +10,7 @@ use shared::clock::Timestamp;
 use shared::password::Phc;
 use shared::store::Credential;
 use shared::tenant::{Settings, Tenant, TenantName};
-use shared::user::{Email, User};
+use shared::user::{Attributes, Email, User};
 
 /// The version of the form, in the first line. What reads it reads nothing of another one.
 pub const VERSION: u64 = 1;
@@ -91,6 +89,8 @@ struct SettingsRecord {
     lockout_longest_seconds: u64,
     verified_email: bool,
     algorithms: Vec<&'static str>,
+    accepts_new_profiles: bool,
+    available_roles: Vec<String>,
 }
 
 /// An account.
@@ -107,9 +107,13 @@ pub struct UserRecord<'a> {
     first_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    application: Option<&'a str>,
     enabled: bool,
     roles: &'a [String],
-    attributes: &'a BTreeMap<String, String>,
+    attributes: &'a Attributes,
     created: String,
     modified: String,
     #[serde(flatten)]
@@ -192,6 +196,8 @@ impl<'a> Record<'a> {
             email_verified: user.email_verified,
             first_name: user.first_name.as_deref(),
             last_name: user.last_name.as_deref(),
+            display_name: user.display_name.as_deref(),
+            application: user.application.as_deref(),
             enabled: user.enabled,
             roles: &user.roles,
             attributes: &user.attributes,
@@ -233,7 +239,15 @@ impl<'a> Record<'a> {
 
 impl SettingsRecord {
     fn of(settings: &Settings) -> Self {
-        let Settings { lifetimes, password, lockout, verified_email, algorithms } = settings;
+        let Settings {
+            lifetimes,
+            password,
+            lockout,
+            verified_email,
+            algorithms,
+            accepts_new_profiles,
+            available_roles,
+        } = settings;
         let seconds = |duration: Option<std::time::Duration>| duration.map(|duration| duration.as_secs());
         Self {
             login_jwt_seconds: seconds(lifetimes.login_jwt),
@@ -252,6 +266,8 @@ impl SettingsRecord {
             lockout_longest_seconds: lockout.longest.as_secs(),
             verified_email: *verified_email,
             algorithms: algorithms.iter().map(|algorithm| algorithm.as_str()).collect(),
+            accepts_new_profiles: *accepts_new_profiles,
+            available_roles: available_roles.clone(),
         }
     }
 }

@@ -105,6 +105,7 @@ fn unused() -> BTreeMap<&'static str, String> {
         ("OSTIARY_TICKET_IDLE_SECONDS", "1".to_owned()),
         ("OSTIARY_LOGIN_MAX_SECONDS", "1".to_owned()),
         ("OSTIARY_TICKET_MAX_SECONDS", "1".to_owned()),
+        ("OSTIARY_PERSISTENT_LOGIN_SECONDS", "1".to_owned()),
         ("OSTIARY_SIGNING_ALGORITHM", "RS256".to_owned()),
         ("OSTIARY_AUTHORIZER_ANSWER", "simple".to_owned()),
         ("OSTIARY_AUTHORIZER_MODE", "every-request".to_owned()),

@@ -7,6 +7,7 @@ use shared::access_token::{Action, TenantPermission};
 use shared::clock::Timestamp;
 use shared::keyring::Algorithm;
 use shared::password::pepper::KeyId;
+use shared::profiles;
 use shared::tenant::TenantName;
 use shared::user::{Email, UserId, UserName};
 use zeroize::Zeroizing;
@@ -15,7 +16,6 @@ type Rule = &'static str;
 
 const ANY: &str = "*";
 const MAX_NAME_CHARS: usize = 128;
-const MAX_VALUE_CHARS: usize = 1024;
 
 /// What may be an access token: wiped after use, shown by nothing.
 #[derive(Clone)]
@@ -78,21 +78,19 @@ pub fn application(text: &str) -> Result<String, Rule> {
 }
 
 pub fn role(text: &str) -> Result<String, Rule> {
-    let valid = !text.chars().any(char::is_whitespace);
-    line(text, 64).filter(|_| valid).ok_or("must be 1 to 64 characters without spaces or control characters")
+    let role = profiles::role_names(vec![text.to_owned()]).and_then(|mut roles| roles.pop());
+    role.ok_or("must be 1 to 128 bytes without control characters")
 }
 
 pub fn attribute(text: &str) -> Result<(String, String), Rule> {
-    const RULE: Rule =
-        "must be NAME=VALUE: a name of 1 to 128 characters, a value of at most 1024, no control characters";
+    const RULE: Rule = "must be NAME=VALUE: a name of 1 to 128 bytes, no control characters";
     let (name, value) = text.split_once('=').ok_or(RULE)?;
-    let name = line(name, MAX_NAME_CHARS).ok_or(RULE)?;
-    let value = if value.is_empty() { String::new() } else { line(value, MAX_VALUE_CHARS).ok_or(RULE)? };
-    Ok((name, value))
+    let fits = !name.trim().is_empty() && profiles::attribute_name(name).is_some();
+    if fits && !value.chars().any(char::is_control) { Ok((name.to_owned(), value.to_owned())) } else { Err(RULE) }
 }
 
 pub fn attribute_name(text: &str) -> Result<String, Rule> {
-    line(text, MAX_NAME_CHARS).ok_or("must be the name of an attribute: 1 to 128 characters, no control characters")
+    profiles::attribute_name(text).map(str::to_owned).ok_or(profiles::ATTRIBUTE_NAME_RULE)
 }
 
 /// A count; what it may be is for who takes it to say.
@@ -219,9 +217,11 @@ mod tests {
         for text in ["", " ", "a\u{1b}[2J", "a\nb", &"x".repeat(129)] {
             assert!(person_name(text).is_err(), "{text:?}");
             assert!(application(text).is_err(), "{text:?}");
+        }
+        for text in ["", "a\u{1b}[2J", "a\nb", &"x".repeat(129)] {
             assert!(role(text).is_err(), "{text:?}");
         }
-        assert!(role("two words").is_err());
+        assert!(role("two words").is_ok(), "an application may have made it");
     }
 
     #[test]

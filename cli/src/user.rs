@@ -11,11 +11,13 @@ use shared::audit;
 use shared::clock::{Clock as _, SystemClock, Timestamp};
 use shared::error::Problem;
 use shared::password::rules::About;
+use shared::profiles;
 use shared::random::SystemRandom;
 use shared::recovery::Recovery;
 use shared::store::dynamo::DynamoStore;
 use shared::store::{Administration as _, Creation, Credential, LoginName, Lookup, NewPassword, Store as _, Write};
-use shared::tenant::{Settings, Tenant, TenantName};
+use shared::tenant::{Settings, Tenant};
+use shared::tenant_deletion::delete_user;
 use shared::user::{Email, User, UserId};
 
 use crate::arguments::{DeleteUser, ListUsers, NewUser, Which};
@@ -30,9 +32,6 @@ pub use self::update::update;
 
 /// As many users as are listed at a time.
 const PAGE: usize = 1000;
-
-/// A user may be changed by somebody else at the same moment; nobody changes one many times.
-const ATTEMPTS: usize = 5;
 
 pub async fn create(connection: &Connection, new: NewUser) -> Result<Answer, Failure> {
     let store = connection.store();
@@ -94,10 +93,12 @@ pub async fn list(connection: &Connection, list: ListUsers) -> Result<Answer, Fa
 pub async fn set_enabled(connection: &Connection, which: Which, enabled: bool) -> Result<Answer, Failure> {
     let Account { user, .. } = find(connection, &which).await?;
     audit::actor(&user);
-    match connection.store().set_enabled(&user.id, enabled, SystemClock.now()).await? {
-        Write::Done => {}
-        Write::Refused => return Err(gone(&user)),
-    }
+    let user = match profiles::set_enabled(&connection.store(), &SystemClock, user.clone(), enabled).await {
+        Ok(user) => user,
+        Err(Problem::NoSuchProfile) => return Err(gone(&user)),
+        Err(Problem::Store(error)) => return Err(error.into()),
+        Err(_) => return Err(Failure::Outage("the user is being changed all the time: try again".to_owned())),
+    };
     let mut json = named(&user);
     if let Value::Object(members) = &mut json {
         members.insert("enabled".to_owned(), json!(enabled));
@@ -159,7 +160,7 @@ pub async fn delete(connection: &Connection, delete: DeleteUser) -> Result<Answe
             user.id
         ))?;
     }
-    remove(&connection.store(), &user.id, &user.tenant).await?;
+    delete_user(&connection.store(), &user.id, &user.tenant, SystemClock.now()).await?;
     let mut json = named(&user);
     if let Value::Object(members) = &mut json {
         members.insert("deleted".to_owned(), json!(true));
@@ -172,19 +173,6 @@ pub async fn delete(connection: &Connection, delete: DeleteUser) -> Result<Answe
     Ok(Answer::new(json, Body::Record(record)))
 }
 
-/// Deletes a user of a tenant with everything that is its own; whether there was one. Whoever has the id by now in
-/// another tenant is left alone: a listing may be old.
-pub async fn remove(store: &DynamoStore, id: &UserId, tenant: &TenantName) -> Result<bool, Failure> {
-    for _ in 0..ATTEMPTS {
-        let mut found = store.lookup(Lookup { users: vec![id.clone()], ..Lookup::default() }).await?;
-        let Some(user) = found.users.pop().filter(|user| user.tenant == *tenant) else { return Ok(false) };
-        if store.delete_user(&user, SystemClock.now()).await? == Write::Done {
-            return Ok(true);
-        }
-    }
-    Err(Failure::Outage(format!("the user {id} is being changed all the time: try again")))
-}
-
 fn user(connection: &Connection, new: NewUser) -> Result<User, Failure> {
     let now = SystemClock.now();
     Ok(User {
@@ -195,24 +183,16 @@ fn user(connection: &Connection, new: NewUser) -> Result<User, Failure> {
         email_verified: new.verified,
         first_name: new.first_name,
         last_name: new.last_name,
+        display_name: None,
+        application: None,
         enabled: true,
-        roles: without_doubles(new.roles),
-        attributes: update::attribute_map(&new.attributes)?,
+        roles: update::fitting_roles(new.roles)?,
+        attributes: update::fitting(update::attribute_map(&new.attributes)?)?,
         created: now,
         modified: now,
         session_epoch: User::first_epoch(now),
         key_epoch: User::first_epoch(now),
     })
-}
-
-fn without_doubles(given: Vec<String>) -> Vec<String> {
-    let mut roles: Vec<String> = Vec::with_capacity(given.len());
-    for role in given {
-        if !roles.contains(&role) {
-            roles.push(role);
-        }
-    }
-    roles
 }
 
 /// Spares the operator a password that would be typed for nothing. What decides is the condition of the write.
@@ -298,6 +278,8 @@ fn listed(user: &User) -> Value {
         "emailVerified": user.email_verified,
         "firstName": user.first_name,
         "lastName": user.last_name,
+        "displayName": user.display_name,
+        "application": user.application,
         "enabled": user.enabled,
         "roles": user.roles,
         "attributes": user.attributes,
@@ -346,7 +328,8 @@ fn answer(account: &Account) -> Answer {
             ("lastLogin".to_owned(), json!(last_login.map(date))),
         ]);
     }
-    let attributes: Vec<String> = user.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let attributes: Vec<_> = user.attributes.iter().map(|(name, value)| format!("{name}={}", shown(value))).collect();
     let mut record = vec![
         ("id", user.id.to_string()),
         ("tenant", user.tenant.to_string()),
@@ -355,6 +338,8 @@ fn answer(account: &Account) -> Answer {
         ("email verified", yes_or_no(user.email_verified)),
         ("first name", or_none(user.first_name.as_deref())),
         ("last name", or_none(user.last_name.as_deref())),
+        ("display name", or_none(user.display_name.as_deref())),
+        ("application", or_none(user.application.as_deref())),
         ("enabled", yes_or_no(user.enabled)),
         ("roles", joined(&user.roles)),
         ("attributes", joined(&attributes)),

@@ -27,6 +27,9 @@ use shared::user::{Email, User, UserId, UserName};
 use crate::cloud::{self, Cloud};
 use crate::{dynamodb, secrets};
 
+/// The name of its application.
+pub const APPLICATION: &str = "demo-application";
+
 /// The tenant of the demo user, and the default tenant of a local cloud.
 pub const TENANT: &str = "demo";
 
@@ -207,7 +210,7 @@ async fn fill(store: &DynamoStore, hasher: &Arc<Hasher>, demo: &Demo) -> Result<
     let _ = store.create_tenant(&Tenant::new(tenant.clone(), now)).await?;
     let token = AccessToken {
         digest: Token::new(demo.access_token_id.clone()).digest(),
-        application: "demo-application".to_owned(),
+        application: APPLICATION.to_owned(),
         master: false,
         permissions: vec![TenantPermission { tenant: Some(tenant.clone()), actions: None }],
         expires: None,
@@ -248,6 +251,8 @@ fn user(id: UserId, tenant: TenantName, name: UserName, now: Timestamp) -> User 
         email_verified: false,
         first_name: None,
         last_name: None,
+        display_name: None,
+        application: None,
         enabled: true,
         roles: Vec::new(),
         attributes: BTreeMap::new(),

@@ -10,6 +10,7 @@
 
 pub mod cloud;
 pub mod demo;
+pub mod docs;
 pub mod dynamodb;
 pub mod events;
 pub mod functions;

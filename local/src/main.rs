@@ -13,6 +13,7 @@ use std::time::Duration;
 use clap::Parser;
 use local::cloud::{Cloud, Folder};
 use local::demo::{self, Demo};
+use local::docs;
 use local::functions::{self, Profile};
 use local::progress::Progress;
 use local::template::Template;
@@ -168,6 +169,7 @@ fn run(arguments: &Arguments, events: &Sender<Event>) -> Result<(), Error> {
     let options = watch::Options {
         port: arguments.port,
         mode: if arguments.release { Mode::Prebuilt(Profile::Release) } else { Mode::Reload },
+        docs: true,
         unwatched: data.clone(),
         ..watch::Options::default()
     };
@@ -218,7 +220,8 @@ fn serve(server: &mut Server, stopped: &Receiver<()>) -> Result<(), Error> {
 }
 
 fn announce(demo: &Demo, file: Option<PathBuf>) {
-    let mut text = format!("\nReady: {}\n\n{}", demo.base_url, demo::curl_lines(demo));
+    let (url, lines) = (&demo.base_url, demo::curl_lines(demo));
+    let mut text = format!("\nReady: {url}\nEvery request, described and ready to try: {url}{}\n\n{lines}", docs::PATH);
     let _ = match file {
         Some(file) => writeln!(text, "\nAll of this, and an administrator, in {}. Ctrl-C ends.", file.display()),
         None => writeln!(

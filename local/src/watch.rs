@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cloud::Cloud;
+use crate::docs::Front;
 use crate::functions::{self, Profile};
 use crate::ipv6::{self, Forwarder};
 use crate::process::Group;
@@ -105,6 +106,8 @@ pub struct Options {
     pub concurrency: usize,
     /// Where their output goes.
     pub output: Output,
+    /// Serve the description of the API too, at [`crate::docs::PATH`].
+    pub docs: bool,
     /// Variables that go before the cloud's.
     pub environment: BTreeMap<String, String>,
     /// A folder whose changes are none of the code's, beside those that git ignores; the list that says so is put there.
@@ -118,6 +121,7 @@ impl Default for Options {
             mode: Mode::Reload,
             concurrency: 1,
             output: Output::Inherit,
+            docs: false,
             environment: BTreeMap::new(),
             unwatched: None,
         }
@@ -127,10 +131,10 @@ impl Default for Options {
 /// The functions, served. Dropping it ends every process of theirs.
 #[derive(Debug)]
 pub struct Server {
-    // Dropped in this order: nothing is restarted once the group is being ended.
+    docs: Option<Front>,
+    ipv6: Option<Forwarder>,
     workers: Option<Workers>,
     group: Group,
-    _ipv6: Option<Forwarder>,
     port: u16,
 }
 
@@ -193,12 +197,13 @@ impl Server {
     }
 
     fn start_on(port: u16, tools: &Tools, cloud: &Cloud, options: &Options) -> Result<Self, Error> {
+        if options.docs {
+            return Self::start_behind_docs(port, tools, cloud, options);
+        }
         check_port(port)?;
-        let ipv6 = ipv6::listen(port).map_err(|error| port_error(port, error))?;
-        let ipv6 = ipv6.map(|listener| Forwarder::start(listener, port)).transpose();
-        let ipv6 = ipv6.map_err(|error| port_error(port, error))?;
+        let ipv6 = on_ipv6(port)?;
         let group = front(port, tools, cloud, options)?;
-        let mut server = Self { workers: None, group, _ipv6: ipv6, port };
+        let mut server = Self { docs: None, ipv6, workers: None, group, port };
         server.wait_until_listening()?;
         if let Mode::Prebuilt(profile) = options.mode {
             let functions = cloud.template().functions()?;
@@ -208,6 +213,15 @@ impl Server {
             server.workers = Some(Workers::start(names.collect(), server.group.id(), &server.url(), template)?);
         }
         cloud.functions_at(&server.url());
+        Ok(server)
+    }
+
+    fn start_behind_docs(port: u16, tools: &Tools, cloud: &Cloud, options: &Options) -> Result<Self, Error> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| port_error(port, error))?;
+        let ipv6 = on_ipv6(port)?;
+        let mut server = Self::start(tools, cloud, &Options { port: 0, docs: false, ..options.clone() })?;
+        let docs = Front::start(listener, server.port).map_err(|error| port_error(port, error))?;
+        (server.docs, server.ipv6, server.port) = (Some(docs), ipv6, port);
         Ok(server)
     }
 
@@ -227,6 +241,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // In this order: nothing is asked or restarted once the group is being ended.
+        drop((self.docs.take(), self.ipv6.take()));
         if let Some(workers) = &self.workers {
             workers.stop_restarting();
         }
@@ -239,6 +255,12 @@ pub fn check_port(port: u16) -> Result<(), Error> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| port_error(port, error))?;
     ipv6::listen(port).map_err(|error| port_error(port, error))?;
     Ok(())
+}
+
+fn on_ipv6(port: u16) -> Result<Option<Forwarder>, Error> {
+    let listener = ipv6::listen(port).map_err(|error| port_error(port, error))?;
+    let forwarder = listener.map(|listener| Forwarder::start(listener, port)).transpose();
+    forwarder.map_err(|error| port_error(port, error))
 }
 
 fn port_error(port: u16, source: io::Error) -> Error {

@@ -117,6 +117,12 @@ pub struct SetTenant {
     /// now has none of them, unless with --yes
     #[arg(long = "algorithm", value_name = "ALGORITHM|any", value_parser = text::allowed_algorithm)]
     pub algorithms: Vec<Allowed>,
+    /// Whether applications may make profiles in it; you always may
+    #[arg(long, value_name = "yes|no", value_parser = text::yes_or_no)]
+    pub accepts_new_profiles: Option<bool>,
+    /// The roles that its applications are told of; several with commas between them
+    #[arg(long, value_name = "ROLE,...", value_delimiter = ',', value_parser = text::role)]
+    pub available_roles: Vec<String>,
     /// Put a setting back to its default; may be given several times
     #[arg(long = "default", value_enum, value_name = "SETTING")]
     pub defaults: Vec<Setting>,

@@ -150,6 +150,8 @@ mod tests {
             email_verified: false,
             first_name: None,
             last_name: None,
+            display_name: None,
+            application: None,
             enabled: true,
             roles: vec![],
             attributes: BTreeMap::new(),
@@ -177,7 +179,7 @@ mod tests {
         assert_eq!(store.delete_user(&listed[1], NOW).await.unwrap(), Write::Done);
         let new = User { name: UserName::parse("other").unwrap(), modified: NOW, ..listed[2].clone() };
         assert_eq!(store.update_user(&listed[2], &new).await.unwrap(), Update::Done);
-        assert_eq!(store.set_enabled(&listed[3].id, false, NOW).await.unwrap(), Write::Done);
+        assert_eq!(store.set_enabled(&listed[3], false, NOW).await.unwrap(), Write::Done);
         let other = TenantName::parse("other").unwrap();
         assert_eq!(store.create_tenant(&Tenant::new(other.clone(), NOW)).await.unwrap(), Write::Done);
         assert_eq!(store.delete_user(&listed[4], NOW).await.unwrap(), Write::Done);

@@ -1,15 +1,14 @@
 //! An account as a file describes it, and the rules that it has to meet to become one of ours. The rules are those of the
 //! other commands; see [`crate::text`].
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 use shared::clock::Timestamp;
+use shared::profiles;
 use shared::random::Random;
 use shared::secret::Digest;
 use shared::store::{NewPassword, NewUser};
 use shared::tenant::TenantName;
-use shared::user::{User, UserId, UserName};
+use shared::user::{Attributes, User, UserId, UserName};
 
 use super::fields::{Refusal, as_text, refusal};
 use crate::text;
@@ -49,7 +48,9 @@ pub struct Described {
     /// Whether the other system had it switched off.
     pub disabled: bool,
     pub roles: Vec<String>,
-    pub attributes: BTreeMap<String, String>,
+    pub display_name: Option<String>,
+    pub application: Option<String>,
+    pub attributes: Attributes,
     pub created: Option<Timestamp>,
     pub modified: Option<Timestamp>,
     pub password: Option<NewPassword>,
@@ -76,14 +77,14 @@ impl Described {
     /// Notes an attribute.
     pub fn attribute(&mut self, name: impl Into<String>, value: Value) {
         if !value.is_null() {
-            self.attributes.insert(name.into(), as_text(value));
+            self.attributes.insert(name.into(), as_text(value).into());
         }
     }
 
     /// Notes a text as an attribute, where there is one.
     pub fn text_attribute(&mut self, name: &str, value: Option<String>) {
         if let Some(value) = value {
-            self.attributes.insert(name.to_owned(), value);
+            self.attributes.insert(name.to_owned(), value.into());
         }
     }
 
@@ -92,7 +93,7 @@ impl Described {
     pub fn foreign_id(&mut self, original: &str, attribute: &str) {
         let close = original.replace('|', "_");
         if close != original || UserId::parse(original).is_none() {
-            self.attributes.insert(attribute.to_owned(), original.to_owned());
+            self.attributes.insert(attribute.to_owned(), original.into());
         }
         let id = UserId::parse(&close).map(|id| id.to_string());
         self.id = Some(id.unwrap_or_else(|| format!("id-{}", Digest::of(original.as_bytes()).to_base64url())));
@@ -132,6 +133,8 @@ impl Described {
             email,
             first_name: person("firstName", self.first_name)?,
             last_name: person("lastName", self.last_name)?,
+            display_name: display_name(self.display_name.as_deref())?,
+            application: application(self.application.as_deref())?,
             enabled: !self.disabled,
             roles: roles(self.roles)?,
             attributes: attributes(self.attributes)?,
@@ -174,25 +177,20 @@ fn alphabet(c: char) -> Option<u8> {
 }
 
 fn roles(given: Vec<String>) -> Result<Vec<String>, Refusal> {
-    let mut roles = Vec::with_capacity(given.len());
-    for role in given {
-        let role = text::role(&role).map_err(|rule| refusal("roles", format!("{rule}, each of them")))?;
-        if !roles.contains(&role) {
-            roles.push(role);
-        }
-    }
-    Ok(roles)
+    profiles::role_names(given).ok_or(refusal("roles", profiles::ROLES_RULE))
 }
 
-fn attributes(given: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Refusal> {
-    let checked = given.into_iter().map(|(name, value)| {
-        let named = |rule: &str| refusal(format!("attribute {name}"), rule.to_owned());
-        if name.contains('=') {
-            return Err(named("must have no = in its name"));
-        }
-        text::attribute(&format!("{name}={value}")).map_err(named)
-    });
-    checked.collect()
+fn attributes(given: Attributes) -> Result<Attributes, Refusal> {
+    profiles::attributes(given).ok_or(refusal("attributes", profiles::ATTRIBUTES_RULE))
+}
+
+fn display_name(given: Option<&str>) -> Result<Option<String>, Refusal> {
+    let rule = profiles::DISPLAY_NAME_RULE;
+    given.map(|name| profiles::display_name(name).ok_or(refusal("displayName", rule))).transpose()
+}
+
+fn application(given: Option<&str>) -> Result<Option<String>, Refusal> {
+    given.map(|name| text::application(name).map_err(|rule| refusal("application", rule))).transpose()
 }
 
 #[cfg(test)]
@@ -229,10 +227,13 @@ mod tests {
         assert_eq!(with(|it| it.email = Some("nobody".into())), "email");
         assert_eq!(with(|it| it.first_name = Some("a\u{1b}[2J".into())), "firstName");
         assert_eq!(with(|it| it.last_name = Some("x".repeat(129))), "lastName");
-        assert_eq!(with(|it| it.roles = vec!["two words".into()]), "roles");
-        assert_eq!(with(|it| it.attribute("team", "a\nb".into())), "attribute team");
-        assert_eq!(with(|it| it.attribute("a=b", "c".into())), "attribute a=b");
-        assert_eq!(with(|it| it.attribute("bio", "x".repeat(1025).into())), "attribute bio");
+        assert_eq!(with(|it| it.roles = vec!["two\nlines".into()]), "roles");
+        assert_eq!(with(|it| it.display_name = Some("x".repeat(257))), "displayName");
+        assert_eq!(with(|it| it.application = Some("a\u{1b}[2J".into())), "application");
+        assert_eq!(with(|it| it.attribute("te\nam", "a".into())), "attributes");
+        assert_eq!(with(|it| it.attribute("x".repeat(129), "c".into())), "attributes");
+        assert_eq!(with(|it| it.attribute("bio", "x".repeat(17_000).into())), "attributes");
+        assert_eq!(with(|it| (0..65).for_each(|number| it.attribute(number.to_string(), "".into()))), "attributes");
     }
 
     #[test]
@@ -272,7 +273,7 @@ mod tests {
             (described.id.unwrap(), described.attributes.remove("original"))
         };
         assert_eq!(id("5dea9f9c"), ("5dea9f9c".to_owned(), None));
-        assert_eq!(id("auth0|5dea"), ("auth0_5dea".to_owned(), Some("auth0|5dea".to_owned())));
+        assert_eq!(id("auth0|5dea"), ("auth0_5dea".to_owned(), Some("auth0|5dea".into())));
         let (made, kept) = id("samlp|corp|jane@corp.example");
         assert!(UserId::parse(&made).is_some() && kept.is_some(), "{made}");
         assert_eq!(made, id("samlp|corp|jane@corp.example").0);

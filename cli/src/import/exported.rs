@@ -127,8 +127,12 @@ fn settings(mut fields: Fields) -> Result<Settings, Refusal> {
     let algorithms = fields.texts("algorithms")?;
     let algorithms = algorithms.iter().map(|name| Algorithm::parse(name)).collect::<Option<_>>();
     let algorithms = algorithms.ok_or(refusal("algorithms", "must be RS256, ES256 or EdDSA, each of them"))?;
+    // Files that were written before there were these two lack them.
+    let accepts_new_profiles = fields.truth("acceptsNewProfiles")?.unwrap_or(true);
+    let roles = Settings::roles(fields.texts("availableRoles")?);
+    let available_roles = roles.ok_or(refusal("availableRoles", Settings::ROLES_RULE))?;
     fields.finish()?;
-    Ok(Settings { lifetimes, password, lockout, verified_email, algorithms })
+    Ok(Settings { lifetimes, password, lockout, verified_email, algorithms, accepts_new_profiles, available_roles })
 }
 
 fn auth_header(mut fields: Fields) -> Result<OwnedHeader, Refusal> {
@@ -274,6 +278,8 @@ mod tests {
             },
             verified_email: true,
             algorithms: vec![Algorithm::Es256, Algorithm::EdDsa],
+            accepts_new_profiles: false,
+            available_roles: vec!["author".to_owned(), "night editor".to_owned()],
         };
         tenant
     }
@@ -287,6 +293,8 @@ mod tests {
             email_verified: false,
             first_name: None,
             last_name: None,
+            display_name: None,
+            application: None,
             enabled: true,
             roles: vec![],
             attributes: std::collections::BTreeMap::new(),

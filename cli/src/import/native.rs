@@ -1,14 +1,13 @@
 //! Our own form: JSON Lines and CSV, which `ostiary export` writes too.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 use shared::password::Phc;
 use shared::store::NewPassword;
+use shared::user::Attributes;
 
 use super::account::{Described, Rules};
 use super::exported::Exported;
-use super::fields::{Fields, Refusal, as_text, refusal};
+use super::fields::{Fields, Refusal, refusal};
 use super::hashes::recognised;
 use super::record::Record;
 
@@ -16,7 +15,7 @@ const HASH: &str = "passwordHash";
 const ATTRIBUTE: &str = "attribute.";
 
 /// The columns that a table may have; each attribute has one more, with its name behind `attribute.`.
-pub const COLUMNS: [&str; 17] = [
+pub const COLUMNS: [&str; 19] = [
     "type",
     "id",
     "tenant",
@@ -25,6 +24,8 @@ pub const COLUMNS: [&str; 17] = [
     "emailVerified",
     "firstName",
     "lastName",
+    "displayName",
+    "application",
     "enabled",
     "roles",
     "created",
@@ -73,6 +74,8 @@ fn user(mut fields: Fields, rules: &Rules) -> Result<Described, Refusal> {
         last_name: fields.text("lastName")?,
         disabled: fields.truth("enabled")?.is_some_and(|enabled| !enabled),
         roles: fields.texts("roles")?,
+        display_name: fields.text("displayName")?,
+        application: fields.text("application")?,
         attributes: attributes(&mut fields)?,
         created: fields.moment("created")?,
         modified: fields.moment("modified")?,
@@ -83,15 +86,10 @@ fn user(mut fields: Fields, rules: &Rules) -> Result<Described, Refusal> {
     Ok(described)
 }
 
-fn attributes(fields: &mut Fields) -> Result<BTreeMap<String, String>, Refusal> {
-    let mut attributes = BTreeMap::new();
-    for (name, value) in fields.object("attributes")? {
-        let Value::String(value) = value else {
-            return Err(refusal(format!("attribute {name}"), "must be a text"));
-        };
-        attributes.insert(name, value);
-    }
-    attributes.extend(fields.prefixed(ATTRIBUTE).into_iter().map(|(name, value)| (name, as_text(value))));
+/// In a table every attribute is a text.
+fn attributes(fields: &mut Fields) -> Result<Attributes, Refusal> {
+    let mut attributes = fields.object("attributes")?;
+    attributes.extend(fields.prefixed(ATTRIBUTE));
     Ok(attributes)
 }
 

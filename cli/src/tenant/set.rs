@@ -72,6 +72,8 @@ fn given(set: &SetTenant) -> Vec<Setting> {
         (Setting::LockoutLongest, lockout_longest.is_some()),
         (Setting::VerifiedEmail, set.verified_email.is_some()),
         (Setting::Algorithm, !set.algorithms.is_empty()),
+        (Setting::AcceptsNewProfiles, set.accepts_new_profiles.is_some()),
+        (Setting::AvailableRoles, !set.available_roles.is_empty()),
     ] {
         if is_given {
             given.push(setting);
@@ -127,6 +129,11 @@ fn apply(set: &SetTenant, settings: &mut Settings) {
     if !set.algorithms.is_empty() {
         settings.algorithms = settings::distinct(set.algorithms.iter().filter_map(|allowed| allowed.0));
     }
+    settings.accepts_new_profiles = set.accepts_new_profiles.unwrap_or(settings.accepts_new_profiles);
+    if !set.available_roles.is_empty() {
+        let given = set.available_roles.clone();
+        settings.available_roles = Settings::roles(given.clone()).unwrap_or(given);
+    }
 }
 
 fn check(set: &SetTenant, settings: &Settings, stack: Option<&StackLifetimes>) -> Result<(), Failure> {
@@ -154,6 +161,9 @@ fn check(set: &SetTenant, settings: &Settings, stack: Option<&StackLifetimes>) -
             let rule = format!("({one}) must not be longer than {} ({other})", longer.name());
             return Err(Failure::invalid(shorter.name(), rule));
         }
+    }
+    if Settings::roles(settings.available_roles.clone()).is_none() {
+        return Err(Failure::invalid(Setting::AvailableRoles.name(), Settings::ROLES_RULE));
     }
     let password = settings.password.in_bounds();
     password.map_err(|error| Failure::invalid(Setting::of_rules("password", error.field), error.rule))?;

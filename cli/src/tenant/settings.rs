@@ -32,11 +32,13 @@ pub enum Setting {
     LockoutLongest,
     VerifiedEmail,
     Algorithm,
+    AcceptsNewProfiles,
+    AvailableRoles,
 }
 
 impl Setting {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::LoginJwt,
         Self::LoginMax,
         Self::ProfileJwt,
@@ -53,6 +55,8 @@ impl Setting {
         Self::LockoutLongest,
         Self::VerifiedEmail,
         Self::Algorithm,
+        Self::AcceptsNewProfiles,
+        Self::AvailableRoles,
     ];
 
     /// Its name: that of its argument.
@@ -74,6 +78,8 @@ impl Setting {
             Self::LockoutLongest => "lockout-longest",
             Self::VerifiedEmail => "verified-email",
             Self::Algorithm => "algorithm",
+            Self::AcceptsNewProfiles => "accepts-new-profiles",
+            Self::AvailableRoles => "available-roles",
         }
     }
 
@@ -102,6 +108,8 @@ impl Setting {
             Self::LockoutLongest => "lockoutLongestSeconds",
             Self::VerifiedEmail => "verifiedEmail",
             Self::Algorithm => "algorithms",
+            Self::AcceptsNewProfiles => "acceptsNewProfiles",
+            Self::AvailableRoles => "availableRoles",
         }
     }
 
@@ -163,6 +171,8 @@ impl Setting {
             Self::LockoutLongest => json!(lockout.longest.as_secs()),
             Self::VerifiedEmail => json!(settings.verified_email),
             Self::Algorithm => json!(settings.algorithms.iter().map(|known| known.as_str()).collect::<Vec<_>>()),
+            Self::AcceptsNewProfiles => json!(settings.accepts_new_profiles),
+            Self::AvailableRoles => json!(settings.available_roles),
             lifetime => json!(lifetime.own_lifetime(settings).map(|own| own.as_secs())),
         }
     }
@@ -183,6 +193,9 @@ impl Setting {
             Self::VerifiedEmail => yes_or_no(settings.verified_email),
             Self::Algorithm if settings.algorithms.is_empty() => "any".to_owned(),
             Self::Algorithm => settings.algorithms.iter().map(|known| known.as_str()).collect::<Vec<_>>().join(", "),
+            Self::AcceptsNewProfiles => yes_or_no(settings.accepts_new_profiles),
+            Self::AvailableRoles if settings.available_roles.is_empty() => "none".to_owned(),
+            Self::AvailableRoles => settings.available_roles.join(", "),
             lifetime => {
                 let own = lifetime.own_lifetime(settings);
                 own.map_or_else(|| "as in the stack".to_owned(), |own| format_duration(own).to_string())
@@ -225,6 +238,8 @@ impl Setting {
             Self::LockoutLongest => lockout.longest = default.lockout.longest,
             Self::VerifiedEmail => settings.verified_email = default.verified_email,
             Self::Algorithm => settings.algorithms = default.algorithms,
+            Self::AcceptsNewProfiles => settings.accepts_new_profiles = default.accepts_new_profiles,
+            Self::AvailableRoles => settings.available_roles = default.available_roles,
             lifetime => {
                 if let Some(own) = lifetime.lifetime(lifetimes) {
                     *own = None;
@@ -304,6 +319,8 @@ mod tests {
         settings.lockout.longest = minute * 3;
         settings.verified_email = true;
         settings.algorithms = vec![Algorithm::Es256];
+        settings.accepts_new_profiles = false;
+        settings.available_roles = vec!["author".to_owned()];
         settings
     }
 

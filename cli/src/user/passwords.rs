@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use shared::audit;
@@ -67,7 +68,8 @@ async fn change(
     credential: &Credential,
     password: NewPassword,
 ) -> Result<Write, Failure> {
-    let at = password.changed;
+    // Later than what was read, whatever this machine's clock says.
+    let at = password.changed.max(user.modified.plus(Duration::from_millis(1)));
     let change = PasswordChange {
         name: credential.name.clone(),
         user: user.id.clone(),

@@ -1,15 +1,15 @@
 //! `ostiary user update`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 use shared::audit;
 use shared::clock::{Clock as _, SystemClock};
+use shared::profiles;
 use shared::store::{Administration as _, Update};
-use shared::user::{Email, User};
+use shared::user::{Attributes, User};
 
-use super::{answer, email_taken, find, gone, name_taken, without_doubles};
+use super::{answer, email_taken, find, gone, name_taken};
 use crate::arguments::{UpdateUser, Which};
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -85,14 +85,24 @@ fn refuse_contradictions(update: &UpdateUser) -> Result<(), Failure> {
 }
 
 /// Attributes by name; none may be named twice.
-pub fn attribute_map(attributes: &[(String, String)]) -> Result<BTreeMap<String, String>, Failure> {
-    let mut map = BTreeMap::new();
+pub fn attribute_map(attributes: &[(String, String)]) -> Result<Attributes, Failure> {
+    let mut map = Attributes::new();
     for (name, value) in attributes {
-        if map.insert(name.clone(), value.clone()).is_some() {
+        if map.insert(name.clone(), value.as_str().into()).is_some() {
             return Err(Failure::invalid("attribute", format!("must not name {name} twice")));
         }
     }
     Ok(map)
+}
+
+/// All attributes of a user, if they keep the rule for them.
+pub fn fitting(attributes: Attributes) -> Result<Attributes, Failure> {
+    profiles::attributes(attributes).ok_or(Failure::invalid("attribute", profiles::ATTRIBUTES_RULE))
+}
+
+/// All roles of a user, each once, if they keep the rule for them.
+pub fn fitting_roles(roles: Vec<String>) -> Result<Vec<String>, Failure> {
+    profiles::role_names(roles).ok_or(Failure::invalid("role", profiles::ROLES_RULE))
 }
 
 /// The user as it shall be; `None` where it is so already.
@@ -109,16 +119,20 @@ fn changed(update: &UpdateUser, before: &User) -> Result<Option<User>, Failure> 
     }
     after.roles.extend(update.added_roles.iter().cloned());
     after.roles.retain(|role| !update.removed_roles.contains(role));
-    after.roles = without_doubles(after.roles);
+    if !update.roles.is_empty() || !update.added_roles.is_empty() {
+        after.roles = fitting_roles(after.roles)?;
+    }
     after.attributes.extend(attribute_map(&update.attributes)?);
     after.attributes.retain(|name, _| !update.removed_attributes.contains(name));
+    if !update.attributes.is_empty() {
+        after.attributes = fitting(after.attributes)?;
+    }
     if let Some(name) = &update.rename {
         after.name = name.clone();
     }
     if update.no_email || update.email.is_some() {
-        let canonical = |email: &Option<Email>| email.as_ref().map(|email| email.canonical().to_owned());
-        // Another spelling of an address is the same mailbox to us, and stays verified.
-        after.email_verified &= canonical(&before.email) == canonical(&update.email);
+        let (old, new) = (before.email.as_ref(), update.email.as_ref());
+        after.email_verified &= old.zip(new).is_some_and(|(old, new)| old.is_same_mailbox(new));
         after.email.clone_from(&update.email);
     }
     after.email_verified = update.verified.unwrap_or(after.email_verified);

@@ -115,6 +115,8 @@ async fn an_address_that_changes_is_not_verified_any_more() {
     let update = |line: &str| user(&tool, &format!("update --username jane {line}")).json();
     assert_eq!(update("--email JANE@Example.com")["emailVerified"], true, "the same address in another spelling");
     assert_eq!(update("--email jane@example.org")["emailVerified"], false);
+    assert_eq!(update("--email jane@stra\u{df}e.example --verified yes")["emailVerified"], true);
+    assert_eq!(update("--email jane@strasse.example")["emailVerified"], false, "mail to it goes elsewhere");
     assert_eq!(update("--verified yes")["emailVerified"], true);
     assert_eq!(update("--email j@example.net --verified yes")["emailVerified"], true);
     let without = update("--no-email");
