@@ -22,7 +22,7 @@ import urllib.request
 from pathlib import Path
 
 from cloud import Cloud, Front, certificate
-from functions import PASSWORD, Ostiary, every_function
+from functions import MASTER, PASSWORD, Ostiary, every_function
 from operated import keys_by_the_tool, operate, unlock_by_the_tool
 from permissions import each_is_needed
 from stacks import deploy, make_bucket
@@ -83,7 +83,8 @@ class Client:
 
 
 def settle(ostiary, cloud):
-    """The first key, a tenant, users and an application, by the real tool. Answers the application's access token."""
+    """The first key, a tenant, users and two applications, by the real tool. Answers the access tokens: one for that
+    tenant, and one for everything."""
     operate(ostiary, cloud, "keys", "init")
     operate(ostiary, cloud, "tenant", "create", "demo")
     roles = ["--role", "reader", "--role", "night-shift"]
@@ -91,7 +92,9 @@ def settle(ostiary, cloud):
         names = ["--username", name, "--email", f"{name}@example.com"]
         operate(ostiary, cloud, "user", "create", *names, "--password-stdin", *roles, text=PASSWORD + "\n")
     made = operate(ostiary, cloud, "access-token", "create", "--application", "test", "--tenant", "demo=*")
-    return made["token"]
+    everything = ["--tenant", "demo=*", "--tenant", "*", "--master"]
+    master = operate(ostiary, cloud, "access-token", "create", "--application", MASTER, *everything)
+    return made["token"], master["token"]
 
 
 def with_our_authorizer(run, client, stack, caller, access_token):
@@ -290,12 +293,12 @@ def play(options, folder):
             ostiary = deploy(cloud, options.sam, options.build / "template.yaml", "ostiary", parameters)
             front.target = (cloud, ostiary.address())
             print(f"deployed: {ostiary.complete_http_api()} routes in {time.monotonic() - started:.0f} s")
-            access_token = settle(options.ostiary, cloud)
-            it = Ostiary(client, ostiary, access_token, USERS)
+            access_tokens = settle(options.ostiary, cloud)
+            it = Ostiary(client, ostiary, access_tokens, USERS)
             every_function(run, it)
             # What follows rests on them.
             if not run.wrong:
-                examples(run, client, options, ostiary, access_token)
+                examples(run, client, options, ostiary, it.access_token)
                 each_is_needed(run, it)
                 keys_by_the_tool(run, it, options.ostiary, cloud)
                 unlock_by_the_tool(run, it, options.ostiary, cloud)

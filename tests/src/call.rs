@@ -10,11 +10,27 @@ pub const REQUEST_ID: &str = "5Vrx4hbkfsTw3Og=";
 #[derive(Clone)]
 pub struct Call {
     route: &'static Route,
+    spelling: &'static str,
     headers: Map<String, Value>,
     query: String,
     path: Map<String, Value>,
     body: Option<String>,
     address: String,
+}
+
+/// The media type of a form.
+pub const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Fields as a query string or form holds them; a value keeps what needs no escape.
+fn encoded(fields: &[(&str, &str)]) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(byte);
+    let value = |text: &str| {
+        let each =
+            text.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") });
+        each.collect::<String>()
+    };
+    let pairs: Vec<String> = fields.iter().map(|(name, text)| format!("{name}={}", value(text))).collect();
+    pairs.join("&")
 }
 
 /// A password that keeps every rule, and is nobody's.
@@ -38,7 +54,15 @@ impl Call {
             "x-forwarded-port": "443", "x-forwarded-proto": "https",
         });
         let headers = headers.as_object().cloned().unwrap_or_default();
-        Self { route, headers, query: String::new(), path: Map::new(), body: None, address: "203.0.113.7".to_owned() }
+        Self {
+            route,
+            spelling: route.path,
+            headers,
+            query: String::new(),
+            path: Map::new(),
+            body: None,
+            address: "203.0.113.7".to_owned(),
+        }
     }
 
     /// A token in exchange for a password that is another one for each token.
@@ -61,16 +85,31 @@ impl Call {
         self
     }
 
+    /// Without a header.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.remove(name);
+        self
+    }
+
+    /// By another route to the same endpoint.
+    #[must_use]
+    pub fn by_alias(mut self, path: &'static str) -> Self {
+        self.spelling = path;
+        self
+    }
+
     /// With a JWT.
     #[must_use]
     pub fn bearer(self, jwt: &str) -> Self {
         self.header("authorization", &format!("Bearer {jwt}"))
     }
 
-    /// With the path parameter `id`.
+    /// With a value for what the path leaves open, if it does.
     #[must_use]
     pub fn id(mut self, id: &str) -> Self {
-        self.path.insert("id".to_owned(), json!(id));
+        let open = self.route.path.split('/').find_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        self.path.insert(open.unwrap_or("id").to_owned(), json!(id));
         self
     }
 
@@ -105,13 +144,20 @@ impl Call {
     #[must_use]
     pub fn form(self, fields: &[(&str, &str)]) -> Self {
         let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        self.body("application/x-www-form-urlencoded", &body.join("&"))
+        self.body(FORM, &body.join("&"))
+    }
+
+    /// With parameters where existing clients put them: in the query string of a `GET`, in the form body of a `POST`.
+    #[must_use]
+    pub fn parameters(self, fields: &[(&str, &str)]) -> Self {
+        let encoded = encoded(fields);
+        if self.route.method == "GET" { self.query(&encoded) } else { self.body(FORM, &encoded) }
     }
 
     /// The event.
     #[must_use]
     pub fn event(&self) -> Value {
-        let Route { method, path, .. } = *self.route;
+        let (method, path) = (self.route.method, self.spelling);
         let mut raw_path = path.to_owned();
         for (name, value) in &self.path {
             raw_path = raw_path.replace(&format!("{{{name}}}"), value.as_str().unwrap_or_default());

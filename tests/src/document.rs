@@ -24,6 +24,79 @@ pub fn operation(route: &Route) -> &'static Value {
     &DOCUMENT["paths"][route.path][route.method.to_ascii_lowercase()]
 }
 
+/// The schema of an endpoint's body, where it takes one of that media type.
+#[must_use]
+pub fn body(route: &Route, media_type: &str) -> Option<&'static Value> {
+    operation(route)["requestBody"]["content"].get(media_type).map(|content| &content["schema"])
+}
+
+/// The status of an endpoint's success.
+#[must_use]
+pub fn success(route: &Route) -> u16 {
+    let statuses = operation(route)["responses"].as_object().into_iter().flatten();
+    let good = statuses.filter_map(|(status, _)| status.parse().ok()).find(|status| (200..300).contains(status));
+    good.unwrap_or_else(|| panic!("{} never succeeds", route.name))
+}
+
+/// A member of a JSON body, or a parameter of a query string or form.
+#[derive(Clone)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// What it may be.
+    pub schema: Value,
+    /// Whether there is no good request without it.
+    pub required: bool,
+}
+
+impl Field {
+    /// Whether it is a list, which as a parameter may come several times.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        is_named("array", &self.schema)
+    }
+}
+
+fn is_named(name: &str, schema: &Value) -> bool {
+    let kind = &schema["type"];
+    kind == name || kind.as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == name))
+}
+
+/// The members of an endpoint's JSON body; of a body that may be one of several objects, those of all of them.
+#[must_use]
+pub fn members_of_body(route: &Route) -> Vec<Field> {
+    body(route, "application/json").map(fields).unwrap_or_default()
+}
+
+/// The parameters of an endpoint's query string and form, without the application's access token.
+#[must_use]
+pub fn parameters(route: &Route) -> Vec<Field> {
+    let listed = operation(route)["parameters"].as_array().into_iter().flatten();
+    let query = listed.filter(|parameter| parameter["in"] == "query").map(|parameter| Field {
+        name: text(&parameter["name"]).to_owned(),
+        schema: parameter["schema"].clone(),
+        required: parameter["required"] == true,
+    });
+    let form = body(route, crate::call::FORM).map(fields).unwrap_or_default();
+    query.chain(form).filter(|field| field.name != "accessTokenId").collect()
+}
+
+fn fields(schema: &Value) -> Vec<Field> {
+    let Ok(schema) = whole(schema) else { return Vec::new() };
+    if let Some(reference) = schema.get("$ref") {
+        return target(reference).map(fields).unwrap_or_default();
+    }
+    let either = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten().flat_map(fields);
+    let required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|it| it == name));
+    let own = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let own = own.map(|(name, rule)| Field {
+        name: name.clone(),
+        schema: rule.clone(),
+        required: schema.contains_key("required") && required(name),
+    });
+    own.chain(either).collect()
+}
+
 /// Whether a value is as the schema says.
 pub fn fits(schema: &Value, value: &Value) -> Result<(), String> {
     let schema = whole(schema)?;
@@ -35,7 +108,15 @@ pub fn fits(schema: &Value, value: &Value) -> Result<(), String> {
             "enum" if !rule.as_array().is_some_and(|values| values.contains(value)) => {
                 return Err(format!("{value} is none of {rule}"));
             }
-            "type" | "const" | "enum" | "description" | "format" | "additionalProperties" | "propertyNames" => {}
+            // Nobody is asked here whether a text is of a format or keeps a pattern.
+            "type"
+            | "const"
+            | "enum"
+            | "description"
+            | "format"
+            | "pattern"
+            | "additionalProperties"
+            | "propertyNames" => {}
             "properties" => members(&schema, rule, value)?,
             "anyOf" => any(rule, value)?,
             "required" => {
@@ -43,7 +124,9 @@ pub fn fits(schema: &Value, value: &Value) -> Result<(), String> {
                 missing.map_or(Ok(()), |name| Err(format!("{name} is missing")))?;
             }
             "items" => value.as_array().into_iter().flatten().try_for_each(|item| fits(rule, item))?,
-            "minLength" | "maxLength" | "minimum" | "maximum" | "maxItems" => bounds(keyword, rule, value)?,
+            "minLength" | "maxLength" | "minimum" | "maximum" | "minItems" | "maxItems" | "maxProperties" => {
+                bounds(keyword, rule, value)?;
+            }
             other => return Err(format!("tests/src/document.rs does not know {other}")),
         }
     }
@@ -123,6 +206,7 @@ fn bounds(keyword: &str, rule: &Value, value: &Value) -> Result<(), String> {
     let size = match value {
         Value::String(text) => length(text.chars().count()),
         Value::Array(items) => length(items.len()),
+        Value::Object(members) => length(members.len()),
         other => other.as_u64().unwrap_or_default(),
     };
     let within = if keyword.starts_with("min") { size >= limit } else { size <= limit };

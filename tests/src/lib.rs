@@ -1,12 +1,15 @@
 //! Tests of the bundle as a whole, and what they share.
 //!
 //! [`World`] is a stack in memory with all endpoints wired to it, users of two tenants and applications of every kind;
-//! [`Call`] is a request to it. Whatever it answers is checked against the contract's general rules on the way
-//! ([`shape::check`]) and the OpenAPI document ([`document::check`]), so that no test has to.
+//! [`Call`] is a request to it, and [`good()`] one that succeeds, for each endpoint. Whatever it answers is checked
+//! against the contract's general rules on the way ([`shape::check`]) and the OpenAPI document ([`document::check`]), so
+//! that no test has to.
 
 pub mod call;
 pub mod document;
+pub mod good;
 pub mod paced;
+pub mod problems;
 pub mod random;
 pub mod shape;
 pub mod world;
@@ -14,6 +17,7 @@ pub mod world;
 use std::path::{Path, PathBuf};
 
 pub use call::{Call, NEW_PASSWORD};
+pub use good::good;
 pub use random::Dice;
 pub use world::{Account, Handler, World};
 

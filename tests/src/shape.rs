@@ -1,30 +1,97 @@
 //! What holds for every answer, whatever was asked.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
-use shared::api::{CACHEABLE, Family, Route};
+use shared::api::{Access, CACHEABLE, Family, Route};
 use shared::gateway::Response;
 
 use crate::document;
 
-/// The statuses that the contract knows for a path, apart from those of a broken dependency.
+/// The statuses that the contract knows for a path, apart from those of a broken dependency. Each function has a 404 for
+/// another method than its own.
 #[must_use]
-pub fn statuses(route: &Route) -> &'static [u16] {
-    match route.name {
-        "user-login"
-        | "authheader-add"
-        | "authheader-delete"
-        | "authheader-rotate"
-        | "ticket-authenticate"
-        | "user-sessions-revoke"
-        | "oauth2-revoke" => &[200, 400, 401, 403, 404, 413, 415],
-        "oauth2-introspect" | "user-password" => &[200, 400, 401, 404, 413, 415],
-        "authheader-report-leaked" | "user-forgot" | "user-reset" | "user-verify" => &[200, 400, 404, 413, 415],
-        "ticket-get" | "ticket-invalidate" | "profile-authenticate" => &[200, 400, 403, 404, 413, 415],
-        "authheader-list" | "user-renew" | "user-token" | "user-sessions" => &[200, 400, 401, 403, 404, 413],
-        "user-logout" | "test-secure" => &[200, 400, 401, 404, 413],
-        _ => &[200, 400, 404, 413],
+pub fn statuses(route: &Route) -> BTreeSet<u16> {
+    let mut known = own_statuses(route);
+    known.insert(404);
+    known
+}
+
+/// The same without what only a broken gateway would bring about.
+#[must_use]
+pub fn own_statuses(route: &Route) -> BTreeSet<u16> {
+    let mut known = BTreeSet::from([success_status(route), 400, 413]);
+    known.extend(refusals(route));
+    let own = OWN.iter().filter(|(_, names)| names.contains(&route.name)).map(|(status, _)| *status);
+    known.extend(own);
+    // The ticket family reads parameters wherever they are, so that every path of it takes a form.
+    let takes_a_body = route.family == Family::Ticket || document::operation(route).get("requestBody").is_some();
+    known.extend(takes_a_body.then_some(415));
+    known
+}
+
+/// How a caller is refused who may not come in.
+fn refusals(route: &Route) -> &'static [u16] {
+    match (route.access, route.family) {
+        (Access::Open | Access::Body, _) => &[],
+        (Access::LoginJwt, _) if route.name == "user-logout" => &[401],
+        (Access::LoginJwt, _) => &[401, 403],
+        (Access::User, _) | (Access::AccessToken, Family::Standards) => &[401],
+        (Access::AccessToken | Access::AccessTokenOrJwt, _) => &[403],
     }
 }
+
+/// The status of a path's success.
+fn success_status(route: &Route) -> u16 {
+    if route.name == "profile-create" { 201 } else { 200 }
+}
+
+/// Refusals that are an endpoint's own.
+const OWN: &[(u16, &[&str])] = &[
+    (401, &["user-login", "user-password", "ticket-authenticate"]),
+    (403, &["user-login", "oauth2-revoke"]),
+    (
+        404,
+        &[
+            "authheader-delete",
+            "authheader-rotate",
+            "user-reset",
+            "user-sessions-revoke",
+            "user-verify",
+            "ticket-create",
+            "ticket-get",
+            "persistent-login-create",
+            "persistent-login-get",
+            "persistent-login-refresh",
+            "access-token-get",
+            "tenant-get",
+            "tenant-update",
+            "api1-profile-create",
+            "api1-profile-get",
+            "api1-profile-update",
+            "api1-profile-enable",
+            "api1-profile-disable",
+            "api1-profile-roles-add",
+            "api1-profile-roles-remove",
+            "api1-profile-attributes-get",
+            "api1-profile-attributes-update",
+            "api1-profile-attributes-remove",
+            "api1-profile-by-username",
+            "api1-profile-range",
+            "api1-profile-count",
+            "api1-profile-reset-password",
+            "api1-profile-change-password",
+            "api1-profile-verify",
+            "verification-token-create",
+            "verification-token-get",
+            "profile-authenticate",
+            "profile-create",
+            "profile-get",
+            "profile-update",
+        ],
+    ),
+    (409, &["access-token-create", "tenant-create", "api1-profile-create", "api1-profile-update"]),
+];
 
 /// Whether an answer to the request `id` is well formed.
 pub fn check(route: &Route, id: &str, response: &Response) -> Result<(), String> {
@@ -34,7 +101,8 @@ pub fn check(route: &Route, id: &str, response: &Response) -> Result<(), String>
     if header("x-request-id")? != id {
         return Err(format!("x-request-id is not {id}"));
     }
-    let cacheable = status == 200 && matches!(route.name, "jwks" | "openid-configuration");
+    let good = status == success_status(route);
+    let cacheable = good && matches!(route.name, "jwks" | "openid-configuration");
     let expected = if cacheable { CACHEABLE } else { "no-store" };
     if header("cache-control")? != expected {
         return Err(format!("cache-control is not {expected}"));
@@ -42,7 +110,7 @@ pub fn check(route: &Route, id: &str, response: &Response) -> Result<(), String>
     if status == 503 && header("retry-after")?.parse::<u32>().is_err() {
         return Err("retry-after is no number of seconds".to_owned());
     }
-    if status == 200 && matches!(route.name, "ticket-invalidate" | "oauth2-revoke") {
+    if good && matches!(answer(route), Answer::Empty) {
         let empty = response.body().is_empty() && header("content-type")?.starts_with("text/plain");
         return if empty { Ok(()) } else { Err("the body is not empty".to_owned()) };
     }
@@ -56,7 +124,7 @@ pub fn check(route: &Route, id: &str, response: &Response) -> Result<(), String>
 
 /// Whether a JSON body is what the contract says, whatever the document may say.
 pub fn body(route: &Route, status: u16, body: &Value) -> Result<(), String> {
-    if status == 200 { success(route, body) } else { failure(route.family, body) }
+    if status == success_status(route) { success(route, body) } else { failure(route.family, body) }
 }
 
 /// Whether the gateway can make an HTTP answer of it.
@@ -84,53 +152,47 @@ fn failure(family: Family, body: &Value) -> Result<(), String> {
     if told { Ok(()) } else { Err("an error's member is empty or no text".to_owned()) }
 }
 
-fn success(route: &Route, body: &Value) -> Result<(), String> {
-    match route.name {
-        "user-login" | "user-token" => within(body, LOGIN, NEAR_ITS_END),
-        "user-renew" => within(body, &[LOGIN, &["access_token", "expires_in", "token_type"]].concat(), NEAR_ITS_END),
-        "user-sessions" => {
-            let needed = ["id", "family", "created", "lastUsed", "expires", "current"];
-            let listed = body.as_array().ok_or("no array")?;
-            listed.iter().try_for_each(|session| within(session, &needed, &["network", "userAgent"]))
-        }
-        "oauth2-introspect" if body["active"] == false => exactly(body, &["active"]),
-        "oauth2-introspect" => within(
-            body,
-            &["active", "credential", "sub", "username", "tenant", "roles", "iat", "iss"],
-            &["scope", "exp", "aud", "jti", "token_type"],
-        ),
-        "user-logout"
-        | "authheader-delete"
-        | "authheader-report-leaked"
-        | "user-forgot"
-        | "user-password"
-        | "user-reset"
-        | "user-verify"
-        | "user-sessions-revoke"
-        | "test-secure"
-        | "test-unsecure" => exactly(body, &["message"]),
-        "authheader-add" | "authheader-rotate" => exactly(body, &["id", "name", "token", "created"]),
-        "authheader-list" => {
-            let listed = body.as_array().ok_or("no array")?;
-            listed.iter().try_for_each(|header| {
-                within(header, &["id", "name", "token", "created"], &["expires", "lastUsed", "scopes"])
-            })
-        }
-        "ticket-authenticate" | "ticket-get" => exactly(body, &["tenant", "profileId", "lastRequestTime", "id"]),
-        "profile-authenticate" => exactly(body, &["jwt"]),
-        "jwks" => exactly(body, &["keys"]),
-        "health" => exactly(body, &["status"]),
-        "openid-configuration" => within(
-            body,
-            &["issuer", "jwks_uri", "response_types_supported", "subject_types_supported"],
-            &["id_token_signing_alg_values_supported", "claims_supported"],
-        ),
-        other => Err(format!("tests/src/shape.rs knows no success of {other}")),
-    }
+/// What a success looks like.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// No body at all.
+    Empty,
+    /// A number.
+    Number,
+    /// An object whose members are the caller's own.
+    Anything,
+    /// An object with these members, and maybe those.
+    Object(Members, Members),
+    /// A list of such objects.
+    List(Members, Members),
 }
 
-/// The members of a login object.
-const LOGIN: &[&str] = &[
+type Members = &'static [&'static str];
+
+/// The answer of an endpoint; one that is missing here fails every test.
+fn answer(route: &Route) -> Answer {
+    let found = ANSWERS.iter().find(|(_, names)| names.contains(&route.name));
+    found.unwrap_or_else(|| panic!("tests/src/shape.rs knows no success of {}", route.name)).0
+}
+
+const MESSAGE: Answer = Answer::Object(&["message"], &[]);
+const TICKET: Answer = Answer::Object(&["tenant", "profileId", "lastRequestTime", "id"], &[]);
+const PERSISTENT_LOGIN: Answer = Answer::Object(&["id", "tenant", "profileId", "token", "timestamp"], &[]);
+const ACCESS_TOKEN: Members = &["id", "application", "master", "tenantPermissions", "expiresOn"];
+const TENANT: Members =
+    &["name", "verifyNewProfiles", "availableRoles", "ssoEnabled", "attributeDefinitions", "cleanseAttributes", "id"];
+/// What a tenant has besides where it is not as usual.
+const CLOSED_TENANT: Members = &["acceptsNewProfiles"];
+const PROFILE: Members =
+    &["id", "tenant", "username", "email", "verified", "enabled", "createdOn", "lastModified", "roles", "attributes"];
+const ONE_TIME_TOKEN: Answer = Answer::Object(&["id", "tenant", "profileId", "timestamp"], &[]);
+const V1_PROFILE: Answer =
+    Answer::Object(&["id", "rootUserId", "applicationId", "name", "createdAt", "identifiers", "wallets"], &[]);
+const APPLICATION: Answer = Answer::Object(
+    &["id", "name", "email", "description", "createdAt", "lastUpdated", "rootUserId", "identityId"],
+    &[],
+);
+const LOGIN: Members = &[
     "Id",
     "Created",
     "Username",
@@ -143,9 +205,92 @@ const LOGIN: &[&str] = &[
     "Authorizations",
     "Properties",
 ];
-
+/// A login object and what OAuth 2.0 clients look for.
+const RENEWED: Members = &[
+    "Id",
+    "Created",
+    "Username",
+    "Email",
+    "Firstname",
+    "Lastname",
+    "Token",
+    "PasswordExpiration",
+    "Active",
+    "Authorizations",
+    "Properties",
+    "access_token",
+    "expires_in",
+    "token_type",
+];
 /// What a login object has besides where the password ends soon.
-const NEAR_ITS_END: &[&str] = &["PasswordExpiresInDays"];
+const NEAR_ITS_END: Members = &["PasswordExpiresInDays"];
+const SESSION: Members = &["id", "family", "created", "lastUsed", "expires", "current"];
+const AUTH_HEADER: Members = &["id", "name", "token", "created"];
+/// Of a token that is good; of another one there is only `active`.
+const INTROSPECTION: Members = &["active", "credential", "sub", "username", "tenant", "roles", "iat", "iss"];
+
+#[rustfmt::skip]
+const ANSWERS: &[(Answer, &[&str])] = &[
+    (Answer::Object(LOGIN, NEAR_ITS_END), &["user-login", "user-token"]),
+    (Answer::Object(RENEWED, NEAR_ITS_END), &["user-renew"]),
+    (Answer::List(SESSION, &["network", "userAgent"]), &["user-sessions"]),
+    (MESSAGE, &[
+        "user-logout", "authheader-delete", "authheader-report-leaked", "user-forgot", "user-password", "user-reset",
+        "user-verify", "user-sessions-revoke", "test-secure", "test-unsecure",
+    ]),
+    (Answer::Object(AUTH_HEADER, &[]), &["authheader-add", "authheader-rotate"]),
+    (Answer::List(AUTH_HEADER, &["expires", "lastUsed", "scopes"]), &["authheader-list"]),
+    (Answer::Object(INTROSPECTION, &["scope", "exp", "aud", "jti", "token_type"]), &["oauth2-introspect"]),
+    (Answer::Empty, &[
+        "ticket-invalidate", "oauth2-revoke", "persistent-login-delete", "access-token-delete", "tenant-delete",
+        "api1-profile-delete", "verification-token-delete",
+    ]),
+    (TICKET, &["ticket-authenticate", "ticket-create", "ticket-get"]),
+    (PERSISTENT_LOGIN, &["persistent-login-create", "persistent-login-get", "persistent-login-refresh"]),
+    (Answer::Object(ACCESS_TOKEN, &[]), &["access-token-create", "access-token-get"]),
+    (Answer::List(ACCESS_TOKEN, &[]), &["access-token-list"]),
+    (Answer::Object(TENANT, CLOSED_TENANT), &["tenant-create", "tenant-get", "tenant-update"]),
+    (Answer::List(TENANT, CLOSED_TENANT), &["tenant-list"]),
+    (Answer::Number, &["tenant-count", "api1-profile-count"]),
+    (Answer::Object(PROFILE, &[]), &[
+        "api1-profile-create", "api1-profile-get", "api1-profile-update", "api1-profile-enable", "api1-profile-disable",
+        "api1-profile-roles-add", "api1-profile-roles-remove", "api1-profile-attributes-update",
+        "api1-profile-attributes-remove", "api1-profile-by-username", "api1-profile-by-ticket",
+        "api1-profile-reset-password", "api1-profile-change-password", "api1-profile-verify",
+    ]),
+    (Answer::List(PROFILE, &[]), &["api1-profile-by-ids", "api1-profile-range"]),
+    (Answer::Anything, &["api1-profile-attributes-get"]),
+    (ONE_TIME_TOKEN, &["verification-token-create", "verification-token-get"]),
+    (Answer::Object(&["jwt"], &[]), &["profile-authenticate"]),
+    (V1_PROFILE, &["profile-create", "profile-get", "profile-update"]),
+    (APPLICATION, &["application-get"]),
+    (Answer::Object(&["keys"], &[]), &["jwks"]),
+    (Answer::Object(&["status"], &[]), &["health"]),
+    (
+        Answer::Object(
+            &["issuer", "jwks_uri", "response_types_supported", "subject_types_supported"],
+            &["id_token_signing_alg_values_supported", "claims_supported"],
+        ),
+        &["openid-configuration"],
+    ),
+];
+
+fn success(route: &Route, body: &Value) -> Result<(), String> {
+    if route.name == "oauth2-introspect" && body["active"] == false {
+        return exactly(body, &["active"]);
+    }
+    match answer(route) {
+        Answer::Empty => Err("there is a body".to_owned()),
+        Answer::Number if body.is_u64() => Ok(()),
+        Answer::Number => Err("no number".to_owned()),
+        Answer::Anything => body.as_object().map(drop).ok_or_else(|| "no object".to_owned()),
+        Answer::Object(needed, optional) => within(body, needed, optional),
+        Answer::List(needed, optional) => {
+            let listed = body.as_array().ok_or("no array")?;
+            listed.iter().try_for_each(|item| within(item, needed, optional))
+        }
+    }
+}
 
 fn exactly(body: &Value, members: &[&str]) -> Result<(), String> {
     within(body, members, &[])

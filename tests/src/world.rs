@@ -1,7 +1,8 @@
 //! A stack in memory with every endpoint, people and applications.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,14 +20,16 @@ use shared::login::Login;
 use shared::one_time::{OneTime, Purpose};
 use shared::password::pepper::{Pepper, Usage};
 use shared::password::{Hasher, Phc};
+use shared::profile_api::ProfileApi;
 use shared::random::Random;
 use shared::recovery::Recovery;
 use shared::renewal::Renewer;
 use shared::secret::Password;
 use shared::store::memory::MemoryStore;
-use shared::store::{Administration as _, Creation, LoginName, Lookup, NewUser, Store, Write};
+use shared::store::{Administration, Creation, LoginName, Lookup, NewUser, Store, Write};
 use shared::tenant::{Tenant, TenantName, Tenants};
-use shared::testing::{Stack, StubKeySource};
+use shared::tenant_deletion::Pace;
+use shared::testing::{SeededRandom, Stack, StubKeySource};
 use shared::user::{Email, User, UserId, UserName};
 use ticket_authenticate::TicketAuthenticate;
 use user_forgot::UserForgot;
@@ -36,7 +39,7 @@ use user_reset::UserReset;
 use user_verify::UserVerify;
 
 use crate::call::Call;
-use crate::shape;
+use crate::{hex, shape};
 
 /// An endpoint without its type.
 pub type Handler = Box<dyn Fn(Event) -> BoxFuture<'static, Response> + Send + Sync>;
@@ -110,6 +113,7 @@ pub struct World {
     /// Access tokens.
     pub applications: Applications,
     pepper: Option<(Usage, StubKeySource)>,
+    issued: Mutex<Vec<String>>,
     endpoints: BTreeMap<&'static str, Handler>,
 }
 
@@ -140,7 +144,16 @@ impl World {
 
     /// A world whose keyset is `keys`.
     pub async fn with_keys(keys: &str) -> Self {
-        let stack = Stack::new();
+        Self::founded(Stack::new(), keys).await
+    }
+
+    /// A world with the same names in which everything has another id, and other secrets.
+    pub async fn elsewhere() -> Self {
+        let random = Arc::new(SeededRandom::new(2));
+        Self::founded(Stack { random, ..Stack::new() }, &keyset(9)).await
+    }
+
+    async fn founded(stack: Stack, keys: &str) -> Self {
         stack.keys.answer(keys);
         let founder = Founder { stack: &stack };
         founder.tenant("demo").await;
@@ -155,7 +168,7 @@ impl World {
         for admin in [&admin, &other_admin] {
             stack.store.edit_user(&admin.user.id, |user| user.roles.push(User::TENANT_ADMIN.to_owned()));
         }
-        let written = stack.store.set_enabled(&disabled.user.id, false, stack.clock.now()).await.expect("memory");
+        let written = stack.store.set_enabled(&disabled.user, false, stack.clock.now()).await.expect("memory");
         assert_eq!(written, Write::Done);
         let now = stack.clock.now();
         stack.store.edit_credential(&expired.login_name(), |credential| credential.password_expires = Some(now));
@@ -173,6 +186,7 @@ impl World {
             expired,
             applications,
             pepper: None,
+            issued: Mutex::default(),
             endpoints,
         }
     }
@@ -208,13 +222,13 @@ impl World {
     pub async fn jwt(&self, account: &Account) -> String {
         let body = json!({ "username": account.qualified(), "password": account.password });
         let response = self.send(&Call::to("user-login").json(&body)).await;
-        member(&response, "Token")
+        self.issue(member(&response, "Token"))
     }
 
     /// A new auth header of the bearer of a login's JWT.
     pub async fn auth_header(&self, jwt: &str) -> String {
         let call = Call::to("authheader-add").bearer(jwt).json(&json!({ "name": "test" }));
-        member(&self.send(&call).await, "token")
+        self.issue(member(&self.send(&call).await, "token"))
     }
 
     /// A ticket by the ticket family's login.
@@ -225,7 +239,7 @@ impl World {
             ("username", account.user.name.as_str()),
             ("password", &account.password),
         ]);
-        member(&self.send(&call).await, "id")
+        self.issue(member(&self.send(&call).await, "id"))
     }
 
     /// A token that sets a new password, as if it had been sent.
@@ -247,7 +261,7 @@ impl World {
         let (token, text) = OneTime::issue(&found.users[0], purpose, now, &*self.stack.random);
         let stored = self.stack.store.create_one_time(&account.login_name(), &token, now).await.expect("memory");
         assert_eq!(stored, Write::Done);
-        text.expose_secret().to_owned()
+        self.issue(text.expose_secret().to_owned())
     }
 
     /// What sends tokens, into [`Stack::outbox`].
@@ -260,7 +274,52 @@ impl World {
     /// A profile's JWT, on behalf of an application.
     pub async fn profile_jwt(&self, account: &Account) -> String {
         let call = Call::to("profile-authenticate").id(account.id()).header("x-api-key", &self.applications.everywhere);
-        member(&self.send(&call).await, "jwt")
+        self.issue(member(&self.send(&call).await, "jwt"))
+    }
+
+    /// Somebody new in the tenant `demo`, with a password and an address, whom no other test needs as is.
+    pub async fn newcomer(&self) -> Account {
+        self.newcomer_of("demo").await
+    }
+
+    /// The same in a tenant.
+    pub async fn newcomer_of(&self, tenant: &str) -> Account {
+        let name = format!("newcomer-{}", hex(&self.stack.random.bytes::<6>()));
+        let password = format!("Lanterns-0ver-the-{name}");
+        self.founder().account(tenant, &name, Some(&self.issue(password))).await
+    }
+
+    /// The access token of one more application, with `actions` or all of them in a tenant or all of them.
+    pub async fn application(&self, name: &str, tenant: Option<&str>, actions: Option<Vec<Action>>) -> String {
+        self.issue(self.founder().application(name, tenant, actions).await)
+    }
+
+    /// The same with permissions of any number of tenants.
+    pub async fn application_with(&self, name: &str, permissions: Vec<TenantPermission>) -> String {
+        self.issue(self.founder().application_with(name, permissions).await)
+    }
+
+    /// A persistent login of somebody: its id and its token.
+    pub async fn persistent_login(&self, account: &Account) -> (String, String) {
+        let call = Call::to("persistent-login-create").header("x-api-key", &self.applications.everywhere);
+        let response = self.send(&call.parameters(&[("profileId", account.id())])).await;
+        (self.issue(member(&response, "id")), self.issue(member(&response, "token")))
+    }
+
+    fn founder(&self) -> Founder<'_> {
+        Founder { stack: &self.stack }
+    }
+
+    /// Every secret that was issued by way of this world, passwords of newcomers included.
+    #[must_use]
+    pub fn issued(&self) -> Vec<String> {
+        self.issued.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps a secret for [`Self::issued`].
+    pub fn issue(&self, secret: String) -> String {
+        self.issued.lock().unwrap_or_else(PoisonError::into_inner).push(secret.clone());
+        secret
     }
 }
 
@@ -298,9 +357,11 @@ impl Founder<'_> {
             email_verified: false,
             first_name: Some(format!("First of {tenant} {name}")),
             last_name: None,
+            display_name: None,
+            application: None,
             enabled: true,
             roles: vec!["reader".to_owned()],
-            attributes: BTreeMap::from([("home".to_owned(), format!("{tenant}-{name}"))]),
+            attributes: BTreeMap::from([("home".to_owned(), format!("{tenant}-{name}").into())]),
             created: now,
             modified: now,
             session_epoch: 0,
@@ -325,14 +386,18 @@ impl Founder<'_> {
     }
 
     async fn application(&self, name: &str, tenant: Option<&str>, actions: Option<Vec<Action>>) -> String {
+        let tenant = tenant.map(|tenant| TenantName::parse(tenant).expect("a tenant"));
+        self.application_with(name, vec![TenantPermission { tenant, actions }]).await
+    }
+
+    async fn application_with(&self, name: &str, permissions: Vec<TenantPermission>) -> String {
         let now = self.stack.clock.now();
         let text = AccessToken::generate(&*self.stack.random);
-        let tenant = tenant.map(|tenant| TenantName::parse(tenant).expect("a tenant"));
         let token = AccessToken {
             digest: text.digest(),
             application: name.to_owned(),
             master: name == "master",
-            permissions: vec![TenantPermission { tenant, actions }],
+            permissions,
             expires: (name == "expired").then_some(now),
             created: now,
         };
@@ -397,9 +462,18 @@ impl<S: Store> Wiring<'_, S> {
         Login::new(self.store(), Arc::clone(&self.hasher), self.clock(), self.random(), &self.stack.config)
     }
 
+    fn api(&self) -> ProfileApi<S> {
+        ProfileApi { store: self.store(), clock: self.clock(), random: self.random() }
+    }
+
     fn recovery(&self) -> Recovery<S> {
         let outbox = Arc::new(self.stack.outbox.clone());
         Recovery::new(self.store(), self.clock(), self.random(), outbox, &self.stack.config)
+    }
+
+    fn ticket_create(&self) -> ticket_create::TicketCreate<S> {
+        let lifetimes = self.stack.config.lifetimes;
+        ticket_create::TicketCreate { api: self.api(), lifetimes, tenants: Tenants::default() }
     }
 
     fn profile(&self) -> profile_authenticate::ProfileAuthenticate<S> {
@@ -413,7 +487,7 @@ impl<S: Store> Wiring<'_, S> {
 }
 
 /// Every endpoint, wired as its `main` does; one of [`ROUTES`] that is missing here fails every test.
-fn endpoints<S: Store>(
+fn endpoints<S: Administration>(
     stack: &Stack,
     pepper: Option<&(Usage, StubKeySource)>,
     store: S,
@@ -422,8 +496,16 @@ fn endpoints<S: Store>(
     let pepper = pepper.map(|(usage, secret)| Pepper::new(*usage, secret.clone(), Arc::new(stack.clock.clone())));
     let hasher = Arc::new(stack.config.hasher().expect("a cost").with_pepper(pepper));
     let it = Wiring { stack, store, clock, hasher };
+    let families = [user_family(&it), ticket_family(&it), profile_family(&it), standards_family(&it)];
+    let wired: BTreeMap<_, _> = families.into_iter().flatten().collect();
+    let missing: Vec<_> = ROUTES.iter().filter(|route| !wired.contains_key(route.name)).collect();
+    assert!(missing.is_empty() && wired.len() == ROUTES.len(), "tests/src/world.rs wires no endpoint for {missing:?}");
+    wired
+}
+
+fn user_family<S: Administration>(it: &Wiring<'_, S>) -> Vec<(&'static str, Handler)> {
     let (keyring, party, default_tenant) = (it.keyring(), it.party(), it.default_tenant());
-    let wired = BTreeMap::from([
+    vec![
         wired(UserLogin { login: it.login(), keyring, party, default_tenant }),
         wired(UserPassword { login: it.login(), default_tenant: it.default_tenant() }),
         wired(UserForgot { login: it.login(), recovery: it.recovery(), default_tenant: it.default_tenant() }),
@@ -439,14 +521,73 @@ fn endpoints<S: Store>(
         wired(authheader_delete::AuthHeaderDelete { verifier: it.verifier() }),
         wired(authheader_rotate::AuthHeaderRotate { verifier: it.verifier(), random: it.random() }),
         wired(authheader_report_leaked::AuthHeaderReportLeaked { store: it.store() }),
-        wired(oauth2_introspect::Oauth2Introspect { verifier: it.verifier() }),
-        wired(oauth2_revoke::Oauth2Revoke { verifier: it.verifier() }),
         wired(test_secure::TestSecure { verifier: it.verifier() }),
         wired(test_unsecure::TestUnsecure),
+    ]
+}
+
+fn ticket_family<S: Administration>(it: &Wiring<'_, S>) -> Vec<(&'static str, Handler)> {
+    vec![
         wired(TicketAuthenticate { login: it.login() }),
         wired(ticket_get::TicketGet { store: it.store(), clock: it.clock() }),
         wired(ticket_invalidate::TicketInvalidate { store: it.store(), clock: it.clock() }),
+        wired(it.ticket_create()),
+        wired(persistent_login_create::PersistentLoginCreate {
+            api: it.api(),
+            lifetime: it.stack.config.persistent_login,
+        }),
+        wired(persistent_login_get::PersistentLoginGet { api: it.api() }),
+        wired(persistent_login_refresh::PersistentLoginRefresh { api: it.api() }),
+        wired(persistent_login_delete::PersistentLoginDelete { api: it.api() }),
+        wired(access_token_create::AccessTokenCreate { api: it.api() }),
+        wired(access_token_get::AccessTokenGet { api: it.api() }),
+        wired(access_token_list::AccessTokenList { api: it.api() }),
+        wired(access_token_delete::AccessTokenDelete { api: it.api() }),
+        wired(tenant_create::TenantCreate { api: it.api() }),
+        wired(tenant_get::TenantGet { api: it.api() }),
+        wired(tenant_list::TenantList { api: it.api() }),
+        wired(tenant_count::TenantCount { api: it.api() }),
+        wired(tenant_update::TenantUpdate { api: it.api() }),
+        wired(tenant_delete::TenantDelete { api: it.api(), pace: Pace { lag: Duration::ZERO, ..Pace::ONE_CALL } }),
+        wired(api1_profile_create::Api1ProfileCreate { api: it.api(), login: it.login(), recovery: it.recovery() }),
+        wired(api1_profile_get::Api1ProfileGet { api: it.api() }),
+        wired(api1_profile_update::Api1ProfileUpdate { api: it.api(), login: it.login() }),
+        wired(api1_profile_enable::Api1ProfileEnable { api: it.api() }),
+        wired(api1_profile_disable::Api1ProfileDisable { api: it.api() }),
+        wired(api1_profile_delete::Api1ProfileDelete { api: it.api() }),
+        wired(api1_profile_roles_add::Api1ProfileRolesAdd { api: it.api() }),
+        wired(api1_profile_roles_remove::Api1ProfileRolesRemove { api: it.api() }),
+        wired(api1_profile_attributes_get::Api1ProfileAttributesGet { api: it.api() }),
+        wired(api1_profile_attributes_update::Api1ProfileAttributesUpdate { api: it.api() }),
+        wired(api1_profile_attributes_remove::Api1ProfileAttributesRemove { api: it.api() }),
+        wired(api1_profile_by_username::Api1ProfileByUsername { api: it.api() }),
+        wired(api1_profile_by_ticket::Api1ProfileByTicket { api: it.api() }),
+        wired(api1_profile_by_ids::Api1ProfileByIds { api: it.api() }),
+        wired(api1_profile_range::Api1ProfileRange { api: it.api() }),
+        wired(api1_profile_count::Api1ProfileCount { api: it.api() }),
+        wired(api1_profile_reset_password::Api1ProfileResetPassword { api: it.api(), recovery: it.recovery() }),
+        wired(api1_profile_change_password::Api1ProfileChangePassword { api: it.api(), login: it.login() }),
+        wired(verification_token_create::VerificationTokenCreate { api: it.api() }),
+        wired(verification_token_get::VerificationTokenGet { api: it.api() }),
+        wired(verification_token_delete::VerificationTokenDelete { api: it.api() }),
+        wired(api1_profile_verify::Api1ProfileVerify { api: it.api() }),
+    ]
+}
+
+fn profile_family<S: Administration>(it: &Wiring<'_, S>) -> Vec<(&'static str, Handler)> {
+    vec![
         wired(it.profile()),
+        wired(profile_create::ProfileCreate { api: it.api(), default_tenant: it.default_tenant() }),
+        wired(profile_get::ProfileGet { verifier: it.verifier() }),
+        wired(profile_update::ProfileUpdate { verifier: it.verifier() }),
+        wired(application_get::ApplicationGet { api: it.api() }),
+    ]
+}
+
+fn standards_family<S: Administration>(it: &Wiring<'_, S>) -> Vec<(&'static str, Handler)> {
+    vec![
+        wired(oauth2_introspect::Oauth2Introspect { verifier: it.verifier() }),
+        wired(oauth2_revoke::Oauth2Revoke { verifier: it.verifier() }),
         wired(jwks::Jwks { keyring: it.keyring(), clock: it.clock() }),
         wired(openid_configuration::OpenidConfiguration {
             keyring: it.keyring(),
@@ -454,10 +595,7 @@ fn endpoints<S: Store>(
             clock: it.clock(),
         }),
         wired(health::Health { store: it.store(), keyring: it.keyring(), clock: it.clock() }),
-    ]);
-    let missing: Vec<_> = ROUTES.iter().filter(|route| !wired.contains_key(route.name)).collect();
-    assert!(missing.is_empty() && wired.len() == ROUTES.len(), "tests/src/world.rs wires no endpoint for {missing:?}");
-    wired
+    ]
 }
 
 /// What checks users' credentials in a stack.
@@ -481,7 +619,7 @@ impl World {
     }
 
     /// Puts every endpoint over another store and another clock: for races.
-    pub fn rewire<S: Store>(&mut self, store: S, clock: Arc<dyn Clock>) {
+    pub fn rewire<S: Administration>(&mut self, store: S, clock: Arc<dyn Clock>) {
         self.endpoints = endpoints(&self.stack, self.pepper.as_ref(), store, clock);
     }
 

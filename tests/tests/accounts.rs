@@ -146,7 +146,7 @@ impl World<'_> {
             Event::AdministratorSetsPassword => self.password_set(Proof::Administrator).await,
             Event::TokenSetsPassword => self.password_set(Proof::Reset(self.token.clone())).await,
             Event::Deleted => store.delete_user(owner, self.now).await.unwrap() == Write::Done,
-            Event::Disabled => store.set_enabled(&owner.id, false, self.now).await.unwrap() == Write::Done,
+            Event::Disabled => store.set_enabled(owner, false, self.now).await.unwrap() == Write::Done,
             Event::Renamed => store.update_user(owner, &self.renamed()).await.unwrap() == Update::Done,
         }
     }

@@ -417,7 +417,7 @@ async fn a_report_tells_nothing_about_what_was_reported() {
     world.stack.clock.advance(Duration::from_secs(10));
     let live = world.auth_header(&jwt).await;
     let admins = world.auth_header(&world.jwt(&world.admin).await).await;
-    let written = world.stack.store.set_enabled(&world.admin.user.id, false, now).await.unwrap();
+    let written = world.stack.store.set_enabled(&world.admin.user, false, now).await.unwrap();
     assert_eq!(written, Write::Done);
     let unknown = |user: &shared::user::User| {
         AuthHeader::issue(user, Choices::default(), now, &random).1.expose_secret().to_owned()

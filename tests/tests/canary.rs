@@ -3,6 +3,7 @@
 //!
 //! A process of its own, since the subscriber is one for the process.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +14,7 @@ use shared::keyring::Algorithm;
 use shared::password::pepper::Usage;
 use shared::store::{LoginName, Lookup, Store as _};
 use tests::world::member;
-use tests::{Call, World, escaped, hex};
+use tests::{Call, World, document, escaped, good, hex};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -61,6 +62,12 @@ fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
+/// The lines of a log, those once that differ in their time alone.
+fn distinct(log: &str) -> String {
+    let untimed = log.lines().map(|line| line.split_once(',').map_or(line, |(_, rest)| rest));
+    untimed.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join("\n")
+}
+
 /// The first secret that is in the log, with the form that it has there.
 fn leak<'a>(log: &str, secrets: &'a [String]) -> Option<(&'a str, String)> {
     secrets.iter().find_map(|secret| {
@@ -95,6 +102,7 @@ async fn secrets(world: &World) -> Vec<String> {
     secrets.extend(phc.expose_secret().rsplit('$').take(2).map(str::to_owned));
     secrets.extend(successors);
     secrets.extend(recovered(world).await);
+    secrets.extend(of_applications(world).await);
     secrets.push(PEPPER.to_owned());
     secrets
 }
@@ -173,6 +181,21 @@ async fn recovered(world: &World) -> Vec<String> {
     sent
 }
 
+/// What applications are given, by each endpoint once: those of its secrets that begin like no other's.
+async fn of_applications(world: &World) -> Vec<String> {
+    for route in shared::api::ROUTES {
+        let call = good(world, route.name).await;
+        assert_eq!(world.send(&call).await.status(), document::success(route), "{}", route.name);
+    }
+    let by_full = |name: &str| Call::to(name).header("x-api-key", &world.applications.full);
+    let (_, token) = world.persistent_login(&world.demo).await;
+    let made = Call::to("access-token-create").header("x-api-key", &world.applications.master);
+    let made = member(&world.send(&made.json(&json!({ "application": "portal" }))).await, "id");
+    let sent = member(&world.send(&by_full("verification-token-create").id(world.admin.id())).await, "id");
+    // The generation and the user's id stand before what nobody may know.
+    vec![token.split('.').next_back().unwrap().to_owned(), made, sent[48..].to_owned()]
+}
+
 const WRONG: &str = "Wr0ng-horse-and-battery";
 
 /// Everything that can be asked, well and badly, with every secret in every place.
@@ -206,11 +229,8 @@ async fn ask_everything(world: &World, secrets: &[String]) {
                 call.clone().header("authorization", &format!("Basic {}", STANDARD.encode(format!("full:{secret}")))),
                 call.clone().header(secret, secret),
             ] {
-                // The path's id is there or not; both are answered.
-                world.send(&call.clone().id(secret)).await;
-                if !route.path.contains('{') {
-                    world.send(&call).await;
-                }
+                let call = if route.path.contains('{') { call.id(secret) } else { call };
+                world.send(&call).await;
             }
         }
     }
@@ -280,8 +300,8 @@ async fn no_secret_is_logged() {
         world.stack.store.edit_credential(&damaged, |credential| credential.phc = Some(phc));
         ask_everything(&world, &secrets).await;
 
-        let log = caught.take();
-        assert!(log.lines().count() > 1000, "the flows are logged: {} lines", log.lines().count());
+        let log = distinct(&caught.take());
+        assert!(log.lines().count() > 500, "the flows are logged: {} lines", log.lines().count());
         for expected in [
             "\"audit\"",
             "\"answered\"",

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use shared::api::ROUTES;
+use shared::api::{ALIASES, ROUTES};
 use tests::{read, workspace};
 
-const DOCUMENTS: [&str; 15] = [
+const DOCUMENTS: [&str; 18] = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
@@ -17,6 +17,9 @@ const DOCUMENTS: [&str; 15] = [
     "docs/recovery.md",
     "docs/audit-log.md",
     "docs/moving-users.md",
+    "docs/migrating-from-profile-api.md",
+    "docs/migrating-from-profile-jwts.md",
+    "docs/migrating-from-user-logins.md",
     "docs/tenants.md",
     "docs/protecting-your-api.md",
     "docs/adding-an-endpoint.md",
@@ -28,6 +31,9 @@ const DOCUMENTS: [&str; 15] = [
 /// Folders whose files the documents name.
 const FOLDERS: [&str; 10] =
     ["shared/", "functions/", "local/", "cli/", "tests/", "tools/", "events/", "docs/", "examples/", ".ci/"];
+
+/// How a route begins that a document names.
+const METHODS: [&str; 3] = ["GET /", "POST /", "PUT /"];
 
 /// A document without its fenced blocks.
 fn prose(text: &str) -> String {
@@ -114,6 +120,30 @@ fn sources(folders: &[&str]) -> String {
     files.iter().map(|file| fs::read_to_string(file).expect("a source file")).collect()
 }
 
+/// Routes that the document names and that there are not. A path may be named by its end. Where a part is left out (`…`),
+/// nothing is known.
+fn missing_routes(path: &str, text: &str) -> Vec<String> {
+    let known = |method: &str, path: &str| {
+        let aliases = ALIASES.iter().map(|alias| (alias.route.method, alias.path));
+        let mut routes = ROUTES.iter().map(|route| (route.method, route.path)).chain(aliases);
+        routes.any(|route| route.0 == method && route.1.ends_with(path))
+    };
+    let named = code_spans(text).into_iter().filter(|span| METHODS.iter().any(|method| span.starts_with(method)));
+    let missing = named.filter(|span| {
+        let mut words = span.split([' ', '\n', '?']);
+        let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        !path.contains('\u{2026}') && !known(method, path)
+    });
+    missing.map(|span| format!("{path}: {span}")).collect()
+}
+
+#[test]
+fn every_route_that_a_document_names_is_there() {
+    let missing: Vec<_> = DOCUMENTS.iter().flat_map(|path| missing_routes(path, &read(path))).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert_eq!(missing_routes("x", "`GET /user/renew?x=1` `POST /user/renew` `POST /user/login {}` `PUT /x`").len(), 2);
+}
+
 #[test]
 fn every_link_leads_somewhere() {
     let broken: Vec<_> = DOCUMENTS.iter().flat_map(|path| broken_links(path, &read(path))).collect();
@@ -158,7 +188,7 @@ fn the_readme_lists_every_route_and_no_other() {
     let listed: BTreeSet<_> = rows
         .iter()
         .filter_map(|cells| cells.first()?.strip_prefix('`')?.strip_suffix('`').map(str::to_owned))
-        .filter(|cell| cell.starts_with("GET ") || cell.starts_with("POST "))
+        .filter(|cell| METHODS.iter().any(|method| cell.starts_with(method)))
         .collect();
     let routes = ROUTES.iter().map(|route| format!("{} {}", route.method, route.path)).collect();
     assert_eq!(listed, routes);

@@ -41,7 +41,11 @@ async fn live(world: &World) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("password", world.demo.password.clone()),
         ("ticketId", world.ticket(&world.demo).await),
+        ("persistentLoginId", world.persistent_login(&world.demo).await.0),
         ("accessTokenId", world.applications.full.clone()),
+        ("masterTokenId", world.applications.master.clone()),
+        ("stackTokenId", world.applications.everywhere.clone()),
+        ("applicationId", "full".to_owned()),
         ("profileId", world.demo.id().to_owned()),
         ("authHeader", world.auth_header(&jwt).await),
         ("resetToken", world.reset_token(&world.demo).await),

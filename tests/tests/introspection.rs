@@ -152,7 +152,7 @@ async fn ended(world: &World) -> Vec<(String, String)> {
     for token in one_of_each(world, &world.admin).await {
         add("a disabled user's", &token);
     }
-    let written = world.stack.store.set_enabled(&world.admin.user.id, false, now).await.unwrap();
+    let written = world.stack.store.set_enabled(&world.admin.user, false, now).await.unwrap();
     assert_eq!(written, Write::Done);
     all
 }

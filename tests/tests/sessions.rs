@@ -107,7 +107,8 @@ fn with_jwt(world: &World, route: &Route, jwt: &str) -> Option<Call> {
             "authheader-add" => call.json(&json!({ "name": "key" })),
             "authheader-delete" => call.json(&json!({ "text": "unknown" })),
             "authheader-rotate" => call.json(&json!({ "text": "unknown", "overlap": 0 })),
-            "profile-authenticate" => call.id(world.demo.id()),
+            "profile-authenticate" | "profile-get" => call.id(world.demo.id()),
+            "profile-update" => call.id(world.demo.id()).json(&json!({ "name": "x" })),
             _ => call,
         }),
     }
@@ -411,7 +412,7 @@ async fn a_disabled_user_renews_nothing_and_enabling_revives_nothing() {
     let jwt = world.jwt(&world.demo).await;
     for enabled in [false, true] {
         let now = world.stack.clock.now();
-        let _ = world.stack.store.set_enabled(&world.demo.user.id, enabled, now).await.unwrap();
+        let _ = world.stack.store.set_enabled(&world.demo.user, enabled, now).await.unwrap();
         refused_everywhere(&world, &jwt, &[]).await;
     }
 }
@@ -520,7 +521,7 @@ async fn what_has_ended_is_not_listed() {
     let before = world.jwt(&world.demo).await;
     for enabled in [false, true] {
         let now = world.stack.clock.now();
-        let _ = world.stack.store.set_enabled(&world.demo.user.id, enabled, now).await.unwrap();
+        let _ = world.stack.store.set_enabled(&world.demo.user, enabled, now).await.unwrap();
     }
     assert!(!works(&world, &before).await);
     let jwt = world.jwt(&world.demo).await;

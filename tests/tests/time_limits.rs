@@ -85,42 +85,52 @@ async fn an_auth_header_ends_at_its_expiry() {
     assert_eq!(forever, 200, "without one it does not end");
 }
 
+/// Every use of a ticket in the ticket family, and the status of one that is over.
+fn uses(world: &World, ticket: &str) -> [(Call, u16); 2] {
+    let key = |call: Call| call.header("x-api-key", &world.applications.full);
+    let by_ticket = Call::to("api1-profile-by-ticket").parameters(&[("ticketId", ticket)]);
+    [(key(Call::to("ticket-get").id(ticket)), 404), (key(by_ticket), 400)]
+}
+
 #[tokio::test]
 async fn a_ticket_ends_at_its_absolute_limit_however_busy() {
     let world = World::new().await;
     let start = now(&world.stack.clock);
     let ticket = world.ticket(&world.demo).await;
-    let call = Call::to("ticket-get").id(&ticket).header("x-api-key", &world.applications.full);
-    for seconds in (0..86_400).step_by(800) {
+    let calls = uses(&world, &ticket);
+    for (seconds, (call, _)) in (0..86_400).step_by(800).zip(calls.iter().cycle()) {
         world.stack.clock.set(Timestamp::from_seconds(start + seconds));
-        assert_eq!(world.send(&call).await.status(), 200, "{seconds} s");
+        assert_eq!(world.send(call).await.status(), 200, "{seconds} s");
     }
-    assert_eq!(around(&world, start + 86_400, &call).await, [200, 200, 404, 404]);
+    for (call, gone) in &calls {
+        assert_eq!(around(&world, start + 86_400, call).await, [200, 200, *gone, *gone]);
+    }
 }
 
 #[tokio::test]
 async fn an_idle_ticket_ends_no_earlier_than_its_limit_and_at_most_a_tenth_later() {
-    for used_after in [0, 1, 89, 90, 91, 500, 899] {
+    for (used_after, using) in [0, 1, 89, 90, 91, 500, 899].into_iter().flat_map(|after| [(after, 0), (after, 1)]) {
         let world = World::new().await;
         let start = now(&world.stack.clock);
         let ticket = world.ticket(&world.demo).await;
-        let call = Call::to("ticket-get").id(&ticket).header("x-api-key", &world.applications.full);
+        let (call, gone) = &uses(&world, &ticket)[using];
         let at = |seconds| world.stack.clock.set(Timestamp::from_seconds(start + seconds));
         at(used_after);
-        assert_eq!(world.send(&call).await.status(), 200);
+        let _earlier = world.stack.store.take_calls();
+        assert_eq!(world.send(call).await.status(), 200);
         let calls = world.stack.store.take_calls();
         let wrote = calls.contains(&"touch_ticket");
         assert_eq!(wrote, used_after >= 90, "one write in a tenth of the limit");
         at(used_after + 990);
-        assert_eq!(world.send(&call).await.status(), 404, "used after {used_after} s, then idle for 1.1 limits");
+        assert_eq!(world.send(call).await.status(), *gone, "used after {used_after} s, then idle for 1.1 limits");
         let world = World::new().await;
         let ticket = world.ticket(&world.demo).await;
-        let call = Call::to("ticket-get").id(&ticket).header("x-api-key", &world.applications.full);
+        let (call, _) = &uses(&world, &ticket)[using];
         let at = |seconds| world.stack.clock.set(Timestamp::from_seconds(start + seconds));
         at(used_after);
-        assert_eq!(world.send(&call).await.status(), 200);
+        assert_eq!(world.send(call).await.status(), 200);
         at(used_after + 899);
-        assert_eq!(world.send(&call).await.status(), 200, "used after {used_after} s, then idle for 899 s");
+        assert_eq!(world.send(call).await.status(), 200, "used after {used_after} s, then idle for 899 s");
     }
 }
 

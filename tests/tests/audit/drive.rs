@@ -1,21 +1,25 @@
 //! What the trail is about: every endpoint done, refused and in an outage, and each cause of a refusal that has a name.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use authorizer::Authorizer;
 use serde_json::{Value, json};
 use shared::api::{self, ROUTES, Route};
 use shared::auth_header::{AuthHeader, Choices};
-use shared::clock::Clock as _;
+use shared::clock::{Clock, Timestamp};
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Event, Request, Response, handle};
 use shared::password::pepper::Usage;
 use shared::store::{Administration as _, Lookup, Store as _, Write};
 use shared::tenant::TenantName;
-use shared::testing::SeededRandom;
+use shared::testing::{FrozenClock, SeededRandom};
+use tests::good::KEY;
+use tests::paced::Paced;
 use tests::world::verifier;
-use tests::{Call, NEW_PASSWORD, World, escaped};
+use tests::{Call, NEW_PASSWORD, World, document, escaped, good};
 
 use crate::forge::Forge;
 use crate::{classes, rotations};
@@ -43,76 +47,31 @@ async fn act(world: &World, call: &Call) -> Response {
     event["requestContext"]["http"]["userAgent"] = json!(CANARIES[3]);
     let response = world.invoke(name, event).await;
     tell("case", &json!({ "id": id, "act": name, "status": response.status() }));
-    secrets(world);
+    secrets(world, name, &response);
     response
 }
 
-/// Digests of what is live are secrets too: a `sid` opens nothing, but with a stolen key it would.
-fn secrets(world: &World) {
-    for ticket in world.stack.store.tickets() {
-        tell("secret", &json!(ticket.key.digest.to_base64url()));
+/// Tells what was issued, by way of the world and by this answer. Digests of what is live are secrets too: a `sid` opens
+/// nothing, but with a stolen key it would.
+fn secrets(world: &World, name: &str, response: &Response) {
+    let mut secrets = world.issued();
+    secrets.extend(world.stack.store.tickets().iter().map(|ticket| ticket.key.digest.to_base64url()));
+    let ids = ["ticket-", "persistent-login-", "verification-token-", "access-token-create"];
+    let id = ids.iter().any(|prefix| name.starts_with(prefix)).then_some("id");
+    if let (200..=299, Ok(Value::Object(body))) = (response.status(), serde_json::from_str(response.body())) {
+        let texts = ["Token", "token", "access_token", "jwt"].into_iter().chain(id);
+        secrets.extend(texts.filter_map(|name| body.get(name)?.as_str().map(str::to_owned)));
     }
+    secrets.into_iter().for_each(told);
 }
 
-fn secret(text: String) -> String {
-    tell("secret", &json!(text));
-    text
-}
-
-async fn jwt(world: &World) -> String {
-    secret(world.jwt(&world.demo).await)
-}
-
-async fn header(world: &World, jwt: &str) -> String {
-    secret(world.auth_header(jwt).await)
-}
-
-async fn ticket(world: &World) -> String {
-    secret(world.ticket(&world.demo).await)
-}
-
-/// A request that succeeds; a world is good for one.
-async fn good(world: &World, name: &str) -> Call {
-    let (call, key) = (Call::to(name), &world.applications.full);
-    match name {
-        "user-login" => call.json(&json!({ "username": "demo", "password": world.demo.password })),
-        "user-forgot" => call.json(&json!({ "username": "demo" })),
-        "user-reset" => Call::reset(&secret(world.reset_token(&world.demo).await)),
-        "user-verify" => call.json(&json!({ "token": secret(world.verification_token(&world.demo).await) })),
-        "user-password" => Call::new_password("demo", &world.demo.password),
-        "ticket-authenticate" => call.form(&[
-            ("accessTokenId", key),
-            ("tenantName", "demo"),
-            ("username", "demo"),
-            ("password", &world.demo.password),
-        ]),
-        "ticket-get" | "ticket-invalidate" => call.id(&ticket(world).await).header("x-api-key", key),
-        "profile-authenticate" => call.id(world.demo.id()).header("x-api-key", key),
-        "authheader-add" => call.bearer(&jwt(world).await).json(&json!({ "name": "key" })),
-        "authheader-delete" => {
-            let jwt = jwt(world).await;
-            let header = header(world, &jwt).await;
-            call.bearer(&jwt).json(&json!({ "text": header }))
-        }
-        "authheader-rotate" => {
-            let jwt = jwt(world).await;
-            let header = header(world, &jwt).await;
-            call.bearer(&jwt).json(&json!({ "text": header, "overlap": 60 }))
-        }
-        "authheader-report-leaked" => {
-            let jwt = jwt(world).await;
-            call.json(&json!({ "token": header(world, &jwt).await }))
-        }
-        "user-sessions-revoke" => call.bearer(&jwt(world).await).json(&json!({ "all": true })),
-        "user-token" => call.bearer(&jwt(world).await).query("m=5"),
-        "oauth2-introspect" | "oauth2-revoke" => {
-            let jwt = jwt(world).await;
-            call.form(&[("token", &jwt)]).header("x-api-key", key)
-        }
-        "user-renew" | "user-sessions" | "user-logout" | "authheader-list" | "test-secure" => {
-            call.bearer(&jwt(world).await)
-        }
-        _ => call,
+/// Tells a secret, once.
+fn told(secret: String) {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut all = TOLD.lock().unwrap();
+    if !all.contains(&secret) {
+        tell("secret", &json!(secret));
+        all.insert(secret);
     }
 }
 
@@ -142,7 +101,8 @@ async fn every_endpoint() {
     for route in ROUTES {
         let world = World::new().await;
         let call = good(&world, route.name).await;
-        assert_eq!(act(&world, &call).await.status(), 200, "{}", route.name);
+        let response = act(&world, &call).await;
+        assert_eq!(response.status(), document::success(route), "{}: {}", route.name, response.body());
         for call in refused(route) {
             act(&world, &call).await;
         }
@@ -159,17 +119,12 @@ async fn outages(route: &Route) {
     let world = World::new().await;
     let call = good(&world, route.name).await;
     let _earlier = world.stack.store.take_calls();
-    let calls = {
+    world.send(&call).await;
+    for allowed in 0..world.stack.store.take_calls().len() {
         let world = World::new().await;
         let call = good(&world, route.name).await;
-        let _earlier = world.stack.store.take_calls();
-        world.send(&call).await;
-        world.stack.store.take_calls().len()
-    };
-    for allowed in 0..calls {
         world.stack.store.fail_after(Some(allowed));
         assert_eq!(act(&world, &call).await.status(), 503, "{}", route.name);
-        world.stack.store.fail_after(None);
     }
     let mut world = World::new().await;
     let call = good(&world, route.name).await;
@@ -230,7 +185,7 @@ async fn rules() {
     // Back to what it was: told only once the old one was found right.
     let back = json!({ "username": "other/demo", "old": NEW_PASSWORD, "new": NEW_PASSWORD, "confirm": NEW_PASSWORD });
     act(&world, &Call::to("user-password").json(&back)).await;
-    let jwt = secret(world.jwt(&world.other_admin).await);
+    let jwt = world.jwt(&world.other_admin).await;
     let gone = &world.other.user.tenant;
     assert_eq!(world.stack.store.close_tenant(gone).await.unwrap(), Write::Done);
     assert_eq!(world.stack.store.delete_tenant(gone).await.unwrap(), Write::Done);
@@ -244,7 +199,7 @@ async fn recoveries() {
     let world = World::new().await;
     let forgot = |name: &str| Call::to("user-forgot").json(&json!({ "username": name }));
     let verify = |token: &str| Call::to("user-verify").json(&json!({ "token": token }));
-    let token = secret(world.reset_token(&world.demo).await);
+    let token = world.reset_token(&world.demo).await;
     for call in [
         forgot("demo"),
         forgot("admin@demo.example"),
@@ -262,18 +217,18 @@ async fn recoveries() {
     act(&world, &forgot("other/demo")).await;
     for (_, detail) in world.stack.outbox.take() {
         let detail: Value = serde_json::from_str(&detail).unwrap();
-        detail["token"].as_str().into_iter().for_each(|token| tell("secret", &json!(token)));
+        detail["token"].as_str().map(str::to_owned).into_iter().for_each(told);
     }
 }
 
 /// What is wrong with an application, or with what it wants.
 async fn applications() {
     let world = World::new().await;
-    let (jwt, id) = (jwt(&world).await, world.demo.id());
+    let (jwt, id) = (world.jwt(&world.demo).await, world.demo.id());
     let keys = &world.applications;
     let introspect = Call::to("oauth2-introspect").form(&[("token", &jwt)]);
     let revoke = Call::to("oauth2-revoke").form(&[("token", &jwt)]);
-    let ticket = Call::to("ticket-get").id(&ticket(&world).await);
+    let ticket = Call::to("ticket-get").id(&world.ticket(&world.demo).await);
     let basic = |name: &str| {
         use base64::Engine as _;
         format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{name}:{}", keys.full)))
@@ -304,8 +259,8 @@ async fn applications() {
 /// Credentials of users that are no longer good, or never were.
 async fn credentials() {
     let world = World::new().await;
-    let (jwt, now) = (jwt(&world).await, world.stack.clock.now());
-    let (deleted, ticket) = (header(&world, &jwt).await, ticket(&world).await);
+    let (jwt, now) = (world.jwt(&world.demo).await, world.stack.clock.now());
+    let (deleted, ticket) = (world.auth_header(&jwt).await, world.ticket(&world.demo).await);
     let forge = Forge::new(&world, &jwt);
     for (_, token) in classes::all(&forge) {
         act(&world, &Call::to("test-secure").bearer(&token)).await;
@@ -345,8 +300,8 @@ async fn credentials() {
     let introspect = |token: &str| {
         Call::to("oauth2-introspect").form(&[("token", &escaped(token))]).header("x-api-key", &world.applications.full)
     };
-    let jwt = secret(world.jwt(&world.demo).await);
-    let header = header(&world, &jwt).await;
+    let jwt = world.jwt(&world.demo).await;
+    let header = world.auth_header(&jwt).await;
     let by_header = Call::to("test-secure").header("x-authorization", &header);
     act(&world, &by_header).await;
     act(&world, &introspect(&ticket)).await;
@@ -355,10 +310,101 @@ async fn credentials() {
     let id = &sessions.as_array().unwrap().iter().find(|session| session["family"] == "ticket").unwrap()["id"];
     act(&world, &Call::to("user-sessions-revoke").bearer(&jwt).json(&json!({ "id": id }))).await;
     act(&world, &introspect(&ticket)).await;
-    let written = world.stack.store.set_enabled(&world.demo.user.id, false, now).await.unwrap();
+    let written = world.stack.store.set_enabled(&world.demo.user, false, now).await.unwrap();
     assert_eq!(written, Write::Done);
     for call in [by_header, introspect(&jwt), Call::to("test-secure").bearer(&jwt)] {
         act(&world, &call).await;
+    }
+}
+
+/// A tenant's administrator with a profile that is not its own.
+async fn administrator() {
+    let world = World::new().await;
+    tell("administrator", &json!([world.admin.id(), world.demo.id()]));
+    let jwt = world.jwt(&world.admin).await;
+    for name in crate::BY_ADMINISTRATORS {
+        let call = Call::to(name).id(world.demo.id()).bearer(&jwt);
+        let call = if name == "profile-update" { call.json(&json!({ "name": "Somebody" })) } else { call };
+        assert_eq!(act(&world, &call).await.status(), 200, "{name}");
+    }
+}
+
+/// What an application asks of a tenant in which it may do nothing, and of what is no tenant.
+async fn strangers() {
+    let world = World::new().await;
+    let by = |name: &str| Call::to(name).header(KEY, &world.applications.other);
+    for tenant in ["demo", CANARIES[2]] {
+        for name in crate::OF_A_TENANT {
+            let call = match name {
+                "tenant-get" | "tenant-delete" => by(name).id(tenant),
+                "tenant-update" => by(name).json(&json!({ "name": tenant })),
+                _ => by(name).parameters(&[("tenantName", tenant), ("username", "demo")][..wanted(name)]),
+            };
+            assert_eq!(act(&world, &call).await.status(), 403, "{name}");
+        }
+    }
+}
+
+/// How many of tenant and user name an endpoint takes.
+fn wanted(name: &str) -> usize {
+    if matches!(name, "api1-profile-range" | "api1-profile-count") { 1 } else { 2 }
+}
+
+/// What is not there, what is there already, and what was stolen.
+async fn profile_api() {
+    let world = World::new().await;
+    let keys = &world.applications;
+    let by = |name: &str, key: &str| Call::to(name).header(KEY, key);
+    let closed = json!({ "name": "closed", "verifyNewProfiles": false, "acceptsNewProfiles": false });
+    let newcomer = |tenant: &str, name: &str| {
+        let call = by("api1-profile-create", &keys.everywhere);
+        call.parameters(&[("tenantName", tenant), ("username", name), ("password", NEW_PASSWORD)])
+    };
+    let (series, first) = world.persistent_login(&world.demo).await;
+    let refresh = |token: &str| by("persistent-login-refresh", &keys.full).id(&series).parameters(&[("token", token)]);
+    let made = good(&world, "access-token-create").await;
+    for call in [
+        by("tenant-get", &keys.everywhere).id("nowhere"),
+        by("tenant-create", &keys.everywhere).json(&closed),
+        by("tenant-create", &keys.everywhere).json(&closed),
+        newcomer("closed", "somebody"),
+        newcomer("demo", "demo"),
+        by("access-token-get", &keys.master).id(CANARIES[2]),
+        by("access-token-create", &keys.full).json(&json!({ "application": "x" })),
+        made.clone(),
+        made,
+        by("persistent-login-get", &keys.full).id(CANARIES[2]),
+    ] {
+        act(&world, &call).await;
+    }
+    // One token after the other, and then the first once more.
+    let mut token = first.clone();
+    for _ in 0..2 {
+        world.stack.clock.advance(Duration::from_secs(100));
+        token = tests::world::member(&act(&world, &refresh(&token)).await, "token");
+    }
+    world.stack.clock.advance(Duration::from_secs(100));
+    act(&world, &refresh(&first)).await;
+}
+
+/// Somebody else who is always first, and more to do than fits one call.
+async fn rivals() {
+    let mut world = World::new().await;
+    let (update, delete) = (good(&world, "api1-profile-roles-add").await, good(&world, "tenant-delete").await);
+    let store = Paced::new(world.stack.store.clone(), 1);
+    world.rewire(store.clone().contested(), Arc::new(world.stack.clock.clone()));
+    act(&world, &update).await;
+    world.rewire(store, Arc::new(Hasty(world.stack.clock.clone())));
+    act(&world, &delete).await;
+}
+
+/// A clock that goes on by a quarter of a minute each time it is looked at.
+struct Hasty(FrozenClock);
+
+impl Clock for Hasty {
+    fn now(&self) -> Timestamp {
+        self.0.advance(Duration::from_secs(15));
+        self.0.now()
     }
 }
 
@@ -388,7 +434,8 @@ async fn authorizations() {
     let world = World::new().await;
     let function = Authorizer { verifier: verifier(&world.stack), settings: world.stack.config.authorizer };
     let event: Value = serde_json::from_str(&tests::read("events/authorizer.json")).unwrap();
-    let good = jwt(&world).await;
+    let good = world.jwt(&world.demo).await;
+    told(good.clone());
     for (token, outage) in [(good.as_str(), false), ("a.b.c", false), ("", false), (&good, true)] {
         let id = next_id();
         let mut event = event.clone();
@@ -417,12 +464,16 @@ pub async fn everything() {
         let keys: Value = serde_json::from_str(&tests::world::keyset(seed)).unwrap();
         tell("secret", &keys["keys"][0]["pkcs8"]);
     }
-    every_endpoint().await;
+    Box::pin(every_endpoint()).await;
     logins().await;
     rules().await;
     recoveries().await;
     applications().await;
     credentials().await;
+    administrator().await;
+    strangers().await;
+    profile_api().await;
+    rivals().await;
     a_panic().await;
     authorizations().await;
     rotations::all().await;

@@ -14,21 +14,26 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use serde_json::Value;
-use shared::access_token::Action;
-use shared::api::{Access, ROUTES};
+use shared::api::{Access, Family, ROUTES, Route};
 use shared::audit::{DONE, Outcome};
-use shared::delivery::DeliveryError;
-use shared::error::Problem;
-use shared::keyring::KeyringError;
-use shared::password::pepper::PepperError;
-use shared::password::rules::Broken;
-use shared::store::StoreError;
-use shared::user::UserId;
+use tests::problems::problems;
 use tests::{figure, read};
 
 const LEVEL: &str = "OSTIARY_TEST_LOG_LEVEL";
 const PAGE: &str = "docs/audit-log.md";
 const ROTATION: &str = "rotate-signing-keys";
+/// What a tenant's administrator may do with its profiles.
+const BY_ADMINISTRATORS: [&str; 3] = ["profile-authenticate", "profile-get", "profile-update"];
+/// What applications ask of a tenant by its name.
+const OF_A_TENANT: [&str; 7] = [
+    "tenant-get",
+    "tenant-update",
+    "tenant-delete",
+    "api1-profile-range",
+    "api1-profile-count",
+    "api1-profile-by-username",
+    "api1-profile-create",
+];
 
 /// The child's part.
 #[test]
@@ -45,6 +50,8 @@ struct Written {
     lines: Vec<Value>,
     cases: Vec<Value>,
     secrets: BTreeSet<String>,
+    /// An administrator, and the profile that it acted on.
+    administrator: Vec<Value>,
 }
 
 impl Written {
@@ -61,7 +68,7 @@ impl Written {
         let lines = text.lines().filter(|line| line.starts_with('{'));
         let lines = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
         let secrets = parsed("#secret ").iter().map(|text| text.as_str().unwrap().to_owned()).collect();
-        Self { lines, cases: parsed("#case "), secrets }
+        Self { lines, cases: parsed("#case "), secrets, administrator: parsed("#administrator ") }
     }
 
     fn audited(&self) -> impl Iterator<Item = &Value> {
@@ -120,7 +127,7 @@ fn every_act_is_one_event_and_reading_what_is_public_is_none() {
             (_, Some(class)) => class,
             // Which of the two it is, the page says of each reason.
             (None, None) => line["outcome"].as_str().filter(|outcome| *outcome != "success").unwrap_or_default(),
-            (Some(200), _) => "success",
+            (Some(200..=299), _) => "success",
             (Some(400..=499), _) => "refused",
             _ => "failed",
         };
@@ -168,22 +175,55 @@ fn an_event_has_the_documented_members_and_no_other() {
 
 #[test]
 fn who_and_by_what_is_told_of_every_success() {
+    let made = |act: &str| AT_INFO.audited().find(|line| line["act"] == act && line["outcome"] == "success").unwrap();
+    let by_application =
+        |act: &str| ROUTES.iter().any(|route| route.name == act && route.access == Access::AccessToken);
     for line in AT_INFO.audited().filter(|line| line["outcome"] == "success") {
         let act = line["act"].as_str().unwrap();
         // A report of a leak, or a question about a token, may be about nobody.
         let about_nobody = line["detail"].is_string() && !line["user"].is_string();
-        assert!(line["user"].is_string() || about_nobody || act == ROTATION, "{line}");
-        let by_application = matches!(act, "oauth2-introspect" | "oauth2-revoke" | "ticket-get" | "ticket-invalidate");
+        let by_application = by_application(act);
+        assert!(line["user"].is_string() || about_nobody || by_application || act == ROTATION, "{line}");
         assert!(line["application"].is_string() || !by_application, "{line}");
     }
-    let made = |act: &str| AT_INFO.audited().find(|line| line["act"] == act && line["outcome"] == "success").unwrap();
+    let about_many = ["tenant-", "access-token-", "api1-profile-by-ids", "api1-profile-range", "api1-profile-count"];
+    let about_one = |route: &&Route| {
+        route.path.contains("/profile/{id}")
+            || (route.family == Family::Ticket && !about_many.iter().any(|prefix| route.name.starts_with(prefix)))
+    };
+    for route in ROUTES.iter().filter(about_one) {
+        assert!(made(route.name)["user"].is_string(), "whom it was about: {}", made(route.name));
+    }
     for act in ["authheader-add", "authheader-rotate", "authheader-delete", "authheader-report-leaked"] {
         assert!(made(act)["subject"].is_string(), "{}", made(act));
     }
-    for act in ["user-logout", "user-sessions-revoke", "oauth2-revoke"] {
+    for act in ["user-logout", "user-sessions-revoke", "oauth2-revoke", "tenant-update", "access-token-delete"] {
         assert!(made(act)["subject"].is_string(), "{}", made(act));
     }
     assert_eq!(made("user-login")["tenant"], "demo");
+}
+
+#[test]
+fn a_tenant_s_administrator_is_who_acts() {
+    let who = &AT_INFO.administrator[0];
+    assert_ne!(who[0], who[1]);
+    for act in BY_ADMINISTRATORS {
+        let of = |line: &&Value| line["act"] == act && line["outcome"] == "success";
+        let mut events = AT_INFO.audited().filter(of);
+        let event = events.find(|line| line["subject"] == who[1]).unwrap_or_else(|| panic!("no such {act}"));
+        assert_eq!((&event["user"], &event["tenant"], &event["credential"]), (&who[0], &"demo".into(), &"jwt".into()));
+        let own = AT_INFO.audited().filter(of).find(|line| line["user"] == who[1]);
+        assert!(own.is_none_or(|line| line["subject"].is_null()), "{own:?}");
+    }
+}
+
+#[test]
+fn a_tenant_that_exists_is_named_where_it_was_refused() {
+    for act in OF_A_TENANT {
+        let denied = |line: &&Value| line["act"] == act && line["reason"] == "action_denied";
+        let tenants: Vec<&Value> = AT_INFO.audited().filter(denied).map(|line| &line["tenant"]).collect();
+        assert!(tenants.contains(&&Value::from("demo")) && tenants.contains(&&Value::Null), "{act}: {tenants:?}");
+    }
 }
 
 #[test]
@@ -215,74 +255,6 @@ fn the_log_level_does_not_hold_the_trail_back() {
     assert!(quiet.lines.iter().all(|line| line["message"] == "audit" || line["level"] == "ERROR"));
     assert!(AT_INFO.lines.iter().any(|line| line["message"] == "answered"), "the control");
     assert_eq!(audited(&quiet), audited(&AT_INFO));
-}
-
-/// Every [`Problem`]; one that is missing here does not compile.
-fn problems() -> Vec<Problem> {
-    let exhaustive = |problem: &Problem| match problem {
-        Problem::Invalid { .. }
-        | Problem::WeakPassword { .. }
-        | Problem::MissingParameter(_)
-        | Problem::BodyTooLarge
-        | Problem::UnsupportedMediaType
-        | Problem::NoSuchRoute
-        | Problem::BadCredentials
-        | Problem::PasswordExpired
-        | Problem::EmailNotVerified
-        | Problem::NoSuchOneTime
-        | Problem::DisabledProfile(_)
-        | Problem::Unauthenticated
-        | Problem::NotFromLogin
-        | Problem::AccessTokenMissing
-        | Problem::AccessTokenUnknown
-        | Problem::AccessTokenExpired(_)
-        | Problem::ActionDenied { .. }
-        | Problem::NotCovered
-        | Problem::CannotMint
-        | Problem::NoSuchTicket
-        | Problem::NoSuchProfile
-        | Problem::NoSuchAuthHeader
-        | Problem::NoSuchSession
-        | Problem::UnknownClient
-        | Problem::Store(_)
-        | Problem::Keys(_)
-        | Problem::Pepper(_)
-        | Problem::Delivery(_)
-        | Problem::Internal(_) => 29,
-    };
-    let problems = vec![
-        Problem::invalid("x", "y"),
-        Problem::WeakPassword { field: "x", broken: Broken::Common },
-        Problem::MissingParameter("x"),
-        Problem::BodyTooLarge,
-        Problem::UnsupportedMediaType,
-        Problem::NoSuchRoute,
-        Problem::BadCredentials,
-        Problem::PasswordExpired,
-        Problem::EmailNotVerified,
-        Problem::NoSuchOneTime,
-        Problem::DisabledProfile(UserId::nobody("x")),
-        Problem::Unauthenticated,
-        Problem::NotFromLogin,
-        Problem::AccessTokenMissing,
-        Problem::AccessTokenUnknown,
-        Problem::AccessTokenExpired("x".to_owned()),
-        Problem::ActionDenied { action: Action::ReadTenant, tenant: "x".to_owned() },
-        Problem::NotCovered,
-        Problem::CannotMint,
-        Problem::NoSuchTicket,
-        Problem::NoSuchProfile,
-        Problem::NoSuchAuthHeader,
-        Problem::NoSuchSession,
-        Problem::UnknownClient,
-        Problem::Store(StoreError::Corrupt { item: "x", attribute: "y" }),
-        Problem::Keys(KeyringError::NoneSigns),
-        Problem::Pepper(PepperError::NotRead),
-        Problem::Delivery(DeliveryError::NotTaken("x".to_owned())),
-        Problem::Internal("x"),
-    ];
-    assert!(problems.iter().all(|problem| exhaustive(problem) == problems.len()));
-    problems
 }
 
 #[test]

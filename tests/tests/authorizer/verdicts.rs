@@ -186,7 +186,7 @@ async fn with_the_user_everything_ends_but_a_jwt_by_its_signature() {
     for way in WAYS {
         let world = World::new().await;
         let good = Credentials::of(&world).await;
-        let disabled = world.stack.store.set_enabled(&world.demo.user.id, false, world.stack.clock.now()).await;
+        let disabled = world.stack.store.set_enabled(&world.demo.user, false, world.stack.clock.now()).await;
         assert_eq!(disabled.unwrap(), Write::Done);
         expect(&world, way, EVERY, &[("Authorization", &good.jwt)], false, 1).await;
         expect(&world, way, SIGNED, &[("Authorization", &good.jwt)], true, 0).await;

@@ -19,9 +19,11 @@ use shared::config::Config;
 use shared::random::SystemRandom;
 use shared::secret::Password;
 use shared::store::dynamo::DynamoStore;
-use shared::store::{Administration as _, Creation, NewUser, Write};
+use shared::store::{Administration as _, Creation, Lookup, NewUser, Store as _, Write};
 use shared::tenant::{Tenant, TenantName};
 use shared::user::{Email, User, UserId, UserName};
+
+use crate::dynamodb_local::DynamoDbLocal;
 
 /// The API with its cloud and demo data.
 pub struct Stack {
@@ -29,6 +31,8 @@ pub struct Stack {
     cloud: Cloud,
     pub demo: Demo,
     pub store: DynamoStore,
+    /// Where the tables are.
+    dynamodb: String,
     config: Config,
     agent: ureq::Agent,
     runtime: tokio::runtime::Runtime,
@@ -65,6 +69,15 @@ impl Answer {
 impl Stack {
     /// Starts on the data in `folder`, new or old.
     pub fn start(tools: &Tools, folder: &Path) -> Self {
+        Self::start_on(tools, folder, None)
+    }
+
+    /// Starts with its tables in DynamoDB Local, new and empty: there the demo's user and access token don't exist.
+    pub fn start_beside(tools: &Tools, folder: &Path, engine: &DynamoDbLocal) -> Self {
+        Self::start_on(tools, folder, Some(engine.url()))
+    }
+
+    fn start_on(tools: &Tools, folder: &Path, dynamodb: Option<&str>) -> Self {
         let parameters = BTreeMap::from([
             ("Issuer".to_owned(), "http://127.0.0.1:9000".to_owned()),
             ("DefaultTenant".to_owned(), demo::TENANT.to_owned()),
@@ -74,19 +87,27 @@ impl Stack {
         functions::build(&template.functions().unwrap(), Profile::Dev, Progress::silent()).unwrap();
         // Before any function starts: one that finds no signing key does not ask again for two seconds.
         let demo = demo::prepare(&cloud, "http://127.0.0.1:9000").unwrap();
-        let options = Options {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut options = Options {
             mode: Mode::Prebuilt(Profile::Dev),
             output: Output::File(folder.join("log")),
+            // As `cargo local` has it: so every row goes by way of it.
+            docs: true,
             ..Options::default()
         };
+        if let Some(url) = dynamodb {
+            options.environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), url.to_owned());
+            let (client, tables) = (local::dynamodb::client(url), template.tables().unwrap());
+            runtime.block_on(async move { local::dynamodb::create_tables(&client, &tables).await.unwrap() });
+        }
         let mut server = Server::start(tools, &cloud, &options).unwrap();
         server.wait_until_healthy(Duration::from_secs(120)).unwrap();
         let config = Config::read(|name| cloud.environment().get(name).cloned()).unwrap();
-        let client = local::dynamodb::client(&cloud.dynamodb_url());
+        let dynamodb = dynamodb.map_or_else(|| cloud.dynamodb_url(), ToOwned::to_owned);
+        let client = local::dynamodb::client(&dynamodb);
         let store = DynamoStore::new(client, config.tables.clone(), Arc::new(SystemRandom));
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { server, cloud, demo, store, config, agent, runtime }
+        Self { server, cloud, demo, store, dynamodb, config, agent, runtime }
     }
 
     pub fn stop(self) {
@@ -121,6 +142,13 @@ impl Stack {
     pub fn raw_status(&self, method: &str, path: &str) -> u16 {
         let request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.server.url()));
         self.agent.run(request.body(String::new()).unwrap()).expect("an answer").status().as_u16()
+    }
+
+    /// The text of a page that is no answer of the API.
+    pub fn page(&self, path: &str) -> String {
+        let mut response = self.agent.get(format!("{}{path}", self.server.url())).call().expect("an answer");
+        assert_eq!(response.status().as_u16(), 200, "{path}");
+        response.body_mut().read_to_string().unwrap()
     }
 
     /// A GET with one credential.
@@ -181,19 +209,35 @@ impl Stack {
 
     /// Disables or enables a user, as an operator does.
     pub fn set_enabled(&self, user: &UserId, enabled: bool) {
-        let (store, user) = (self.store.clone(), user.clone());
-        let done =
-            self.runtime.block_on(async move { store.set_enabled(&user, enabled, SystemClock.now()).await.unwrap() });
+        let (store, wanted) = (self.store.clone(), Lookup { users: vec![user.clone()], ..Lookup::default() });
+        let done = self.runtime.block_on(async move {
+            let user = store.lookup(wanted).await.unwrap().users.pop().unwrap();
+            store.set_enabled(&user, enabled, SystemClock.now()).await.unwrap()
+        });
         assert_eq!(done, Write::Done);
     }
 
     /// A new access token; `None` stands for `*`.
     pub fn access_token(&self, grants: &[(Option<&str>, Option<&[Action]>)], expires: Option<Timestamp>) -> String {
+        self.stored_access_token(grants, expires, false)
+    }
+
+    /// A new access token that may do everything, the managing of access tokens included.
+    pub fn master(&self) -> String {
+        self.stored_access_token(&[(None, None)], None, true)
+    }
+
+    fn stored_access_token(
+        &self,
+        grants: &[(Option<&str>, Option<&[Action]>)],
+        expires: Option<Timestamp>,
+        master: bool,
+    ) -> String {
         let token = AccessToken::generate(&SystemRandom);
         let stored = AccessToken {
             digest: token.digest(),
             application: "an-application".to_owned(),
-            master: false,
+            master,
             permissions: grants
                 .iter()
                 .map(|(tenant, actions)| TenantPermission {
@@ -210,10 +254,33 @@ impl Stack {
         token.expose_secret().to_owned()
     }
 
+    /// Lets the last refresh of a user's persistent logins lie half a minute further back.
+    pub fn age_persistent_logins(&self, user: &str) {
+        use aws_sdk_dynamodb::types::AttributeValue;
+        let client = local::dynamodb::client(&self.dynamodb);
+        let table = self.config.tables.tickets.clone();
+        let user = AttributeValue::S(user.to_owned());
+        self.runtime.block_on(async move {
+            let found =
+                client.query().table_name(&table).key_condition_expression("pk = :user AND begins_with(sk, :kind)");
+            let found = found.expression_attribute_values(":user", user.clone());
+            let found = found.expression_attribute_values(":kind", AttributeValue::S("P#".to_owned()));
+            let found = found.filter_expression("attribute_exists(refreshed)").send().await.unwrap();
+            assert!(!found.items().is_empty(), "a persistent login that was refreshed");
+            for item in found.items() {
+                let update =
+                    client.update_item().table_name(&table).key("pk", user.clone()).key("sk", item["sk"].clone());
+                let update = update.update_expression("SET refreshed = refreshed - :half_a_minute");
+                let ago = AttributeValue::N("30000".to_owned());
+                update.expression_attribute_values(":half_a_minute", ago).send().await.unwrap();
+            }
+        });
+    }
+
     /// Lets a user's password be over, which no endpoint can do yet.
     pub fn expire_password(&self, user: &User) {
         use aws_sdk_dynamodb::types::AttributeValue;
-        let client = local::dynamodb::client(&self.cloud.dynamodb_url());
+        let client = local::dynamodb::client(&self.dynamodb);
         let table = self.config.tables.credentials.clone();
         let key = format!("NAME#{}#{}", user.tenant, user.name.canonical());
         self.runtime.block_on(async move {

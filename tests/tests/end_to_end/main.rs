@@ -1,9 +1,17 @@
 //! End to end over HTTP: the functions behind `cargo lambda watch`, the embedded cloud behind them, every row of the
-//! contract in front, and a restart in between.
+//! contract in front, and a restart in between. Then whole lives of clients, on that and on AWS's own DynamoDB Local where
+//! `DYNAMODB_LOCAL_JAR` names its jar, which `.ci/dynamodb-local` fetches. In CI its absence is a failure.
 //!
-//! One test, since the functions are served once. Each row runs whatever became of the others; all failures are told.
+//! One test for each, since the functions are served once. Each row runs whatever became of the others; all failures are
+//! told.
 
 mod api;
+#[path = "../storage/dynamodb_local.rs"]
+mod dynamodb_local;
+mod life;
+mod life_profile;
+mod life_ticket;
+mod life_user;
 mod profile;
 mod recovery;
 mod sessions;
@@ -12,8 +20,10 @@ mod ticket;
 mod user;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
 
 use api::Stack;
+use dynamodb_local::DynamoDbLocal;
 use local::tools::Tools;
 
 type Row = (&'static str, fn(&Stack));
@@ -56,28 +66,61 @@ const ROWS: &[Row] = rows![
     standards::the_published_keys_verify_our_tokens,
     standards::discovery_leads_to_the_keys,
     standards::health_is_ok,
+    standards::the_description_is_served_beside_the_api,
     standards::unknown_paths_and_verbs_are_not_found,
 ];
 
+const LIVES: &[Row] = rows![
+    life_ticket::from_the_first_application_to_the_end_of_its_tenant,
+    life_ticket::an_application_that_is_ended_is_refused_with_its_next_call,
+    life_profile::from_an_api_key_to_a_profile_that_is_gone,
+    life_user::from_a_profile_to_logins_and_back,
+];
+
+/// A stack is a process for each function: one at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn the_contract_holds_over_http() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let tools = Tools::install(local::progress::Progress::silent()).expect("cargo-lambda is installed");
     let folder = tempfile::tempdir().expect("a folder");
     let stack = Stack::start(&tools, folder.path());
-    let mut failed: Vec<&str> = Vec::new();
-    for (name, row) in ROWS {
-        println!("row: {name}");
-        if catch_unwind(AssertUnwindSafe(|| row(&stack))).is_err() {
-            failed.push(name);
-        }
-    }
+    let failed = failures(&stack, ROWS.iter().chain(LIVES));
     let kept = user::issue_everything(&stack);
     stack.stop();
     let stack = Stack::start(&tools, folder.path());
     user::what_was_issued_before_a_restart_is_good_after_it(&stack, &kept);
     stack.stop();
+    told(&failed, folder.path());
+}
+
+#[test]
+fn whole_lives_of_clients_on_dynamodb_local() {
+    let Some(engine) = DynamoDbLocal::start() else { return };
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let tools = Tools::install(local::progress::Progress::silent()).expect("cargo-lambda is installed");
+    let folder = tempfile::tempdir().expect("a folder");
+    let stack = Stack::start_beside(&tools, folder.path(), &engine);
+    let failed = failures(&stack, LIVES.iter());
+    stack.stop();
+    told(&failed, folder.path());
+}
+
+fn failures<'a>(stack: &Stack, rows: impl Iterator<Item = &'a Row>) -> Vec<&'static str> {
+    let mut failed = Vec::new();
+    for (name, row) in rows {
+        println!("row: {name}");
+        if catch_unwind(AssertUnwindSafe(|| row(stack))).is_err() {
+            failed.push(*name);
+        }
+    }
+    failed
+}
+
+fn told(failed: &[&str], folder: &std::path::Path) {
     if !failed.is_empty() {
-        print_errors(folder.path());
+        print_errors(folder);
     }
     assert!(failed.is_empty(), "rows that failed: {failed:#?}");
 }

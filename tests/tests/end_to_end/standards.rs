@@ -40,6 +40,17 @@ pub fn health_is_ok(stack: &Stack) {
     assert_eq!((answer.status, answer.json()), (200, json!({ "status": "ok" })));
 }
 
+pub fn the_description_is_served_beside_the_api(stack: &Stack) {
+    let page = stack.page(local::docs::PATH);
+    let described = std::fs::read_to_string(local::workspace().join("docs/openapi.json")).unwrap();
+    let described: Value = serde_json::from_str(&described).unwrap();
+    let operations =
+        described["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+    for id in operations.filter_map(|operation| operation["operationId"].as_str()) {
+        assert!(page.contains(&format!("\"operationId\":\"{id}\"")), "{id}");
+    }
+}
+
 pub fn unknown_paths_and_verbs_are_not_found(stack: &Stack) {
     for (method, path) in
         [("GET", "/nowhere"), ("GET", "/user/login"), ("DELETE", "/authheader/list"), ("GET", "/user/../health")]

@@ -31,7 +31,8 @@ fn calls(world: &World, jwt: &str) -> Vec<(Call, u16)> {
             "authheader-add" => (call.json(&json!({ "name": "key" })), 200),
             "authheader-delete" => (call.json(&json!({ "text": "A".repeat(43) })), 404),
             "authheader-rotate" => (call.json(&json!({ "text": "A".repeat(43), "overlap": 0 })), 404),
-            "profile-authenticate" => (call.id(world.demo.id()), 200),
+            "profile-authenticate" | "profile-get" => (call.id(world.demo.id()), 200),
+            "profile-update" => (call.id(world.demo.id()).json(&json!({ "name": "x" })), 200),
             "user-sessions-revoke" => (call.json(&json!({ "id": "A".repeat(22) })), 404),
             "user-token" => (call.query("m=60"), 200),
             _ => (call, 200),
@@ -52,8 +53,8 @@ fn asked(world: &World, name: &str, jwt: &str) -> Call {
 /// Whether an answer refuses the token as every other one that is not good.
 fn is_refusal(call: &Call, response: &Response) -> bool {
     let (status, body) = (response.status(), response.body());
-    match call.route().name {
-        "profile-authenticate" if status == 403 => body == r#"{"message":"No valid credential for this profile"}"#,
+    match call.route().access {
+        Access::AccessTokenOrJwt if status == 403 => body == r#"{"message":"No valid credential for this profile"}"#,
         // What no header can carry, or only two headers in one.
         _ if status == 400 => body.starts_with(r#"{"message":"authorization must "#),
         _ => status == 401 && body == r#"{"message":"A valid credential is needed in the request's headers"}"#,

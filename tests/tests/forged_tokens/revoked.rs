@@ -42,7 +42,7 @@ async fn a_disabled_users_jwt_is_refused_and_stays_so() {
     let ticket = world.ticket(&world.demo).await;
     for enabled in [false, true] {
         let now = world.stack.clock.now();
-        assert_eq!(world.stack.store.set_enabled(&world.demo.user.id, enabled, now).await.unwrap(), Write::Done);
+        assert_eq!(world.stack.store.set_enabled(&world.demo.user, enabled, now).await.unwrap(), Write::Done);
         for jwt in &jwts {
             assert_eq!(accepted_by(&world, jwt).await, None, "enabled: {enabled}");
         }

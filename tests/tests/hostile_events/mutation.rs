@@ -111,6 +111,12 @@ fn odd_query(dice: &Dice, event: &mut Value, live: &Live) {
         "%64",
         "token",
         "x",
+        "profileId",
+        "%72ole",
+        "attributesToReturn",
+        "sortBy",
+        "count",
+        "id",
     ];
     let name = dice.one(&names);
     let value = if dice.percent(30) { dice.one(&live.access_tokens) } else { values::text(dice) };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join, join_all};
+use serde_json::json;
 use shared::lockout::{Admits, Gate};
 use shared::random::SystemRandom;
 use shared::store::{
@@ -192,9 +193,15 @@ pub async fn a_change_of_a_user_touches_what_it_may(store: &impl Administration)
         email_verified: true,
         first_name: Some("Joanna".to_owned()),
         last_name: Some("D\u{f6}".to_owned()),
+        display_name: Some("Jo D\u{f6}".to_owned()),
+        application: Some("portal".to_owned()),
         enabled: false,
         roles: vec![User::TENANT_ADMIN.to_owned(), "reader".to_owned()],
-        attributes: BTreeMap::from([("team".to_owned(), "#%".to_owned()), ("pk".to_owned(), String::new())]),
+        attributes: BTreeMap::from([
+            ("team".to_owned(), json!("#%")),
+            ("pk".to_owned(), json!("")),
+            ("json".to_owned(), json!({ "json": [null, 0.1, -1, { "#": "" }] })),
+        ]),
         created: later(77),
         modified: later(5),
         session_epoch: 99,
@@ -203,10 +210,9 @@ pub async fn a_change_of_a_user_touches_what_it_may(store: &impl Administration)
     let allowed = User {
         id: before.id.clone(),
         tenant: before.tenant.clone(),
-        enabled: true,
         created: before.created,
-        session_epoch: before.session_epoch,
-        key_epoch: before.key_epoch,
+        session_epoch: before.session_epoch + 1,
+        key_epoch: before.key_epoch + 1,
         ..everything.clone()
     };
     assert_eq!(updated(store, &before, &everything).await, allowed);
@@ -217,6 +223,8 @@ pub async fn a_change_of_a_user_touches_what_it_may(store: &impl Administration)
         email_verified: false,
         first_name: None,
         last_name: None,
+        display_name: None,
+        application: None,
         roles: Vec::new(),
         attributes: BTreeMap::new(),
         modified: later(6),
@@ -225,7 +233,12 @@ pub async fn a_change_of_a_user_touches_what_it_may(store: &impl Administration)
     assert_eq!(updated(store, &allowed, &bare).await, bare);
     assert!(is_whole(store, &bare).await && find_claim(store, "joanna@example.com").await.is_none());
     let respelled = called(&bare, "JOANNA", 7);
-    assert_eq!(updated(store, &bare, &respelled).await.name.as_str(), "JOANNA", "another spelling of the same name");
+    let enabled = User { enabled: true, ..respelled.clone() };
+    assert_eq!(
+        updated(store, &bare, &enabled).await,
+        respelled,
+        "another spelling of the same name, and still disabled"
+    );
     assert!(is_whole(store, &respelled).await);
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// In front of a DynamoDB; its thread ends with the test's process.
 pub struct Proxy {
@@ -23,6 +24,10 @@ struct Faults {
     forwarded: AtomicUsize,
     /// Whether the last of these is carried out and its answer lost.
     last_is_lost: AtomicBool,
+    /// Whether every answer takes a while.
+    slow: AtomicBool,
+    /// How many requests are on their way, and the most that ever were.
+    running: [AtomicUsize; 2],
     /// The next transaction says here that it has come, and waits to be let through.
     gate: Mutex<Option<(Sender<()>, Receiver<()>)>>,
 }
@@ -38,6 +43,8 @@ impl Proxy {
             conflicts: AtomicUsize::new(0),
             forwarded: AtomicUsize::new(usize::MAX),
             last_is_lost: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
+            running: Default::default(),
             gate: Mutex::new(None),
         });
         let shared = Arc::clone(&faults);
@@ -72,6 +79,16 @@ impl Proxy {
     /// Answers the next requests by a conflict with another transaction.
     pub fn conflict(&self, requests: usize) {
         self.faults.conflicts.store(requests, Ordering::SeqCst);
+    }
+
+    /// From now on every answer takes a while.
+    pub fn slow_down(&self) {
+        self.faults.slow.store(true, Ordering::SeqCst);
+    }
+
+    /// The most requests that were on their way at the same time.
+    pub fn most_at_once(&self) -> usize {
+        self.faults.running[1].load(Ordering::SeqCst)
     }
 
     /// Stops the next transaction: says when it has come, and lets it through when told.
@@ -118,8 +135,14 @@ fn serve(mut client: &TcpStream, target: &str, faults: &Faults) -> io::Result<()
         if left == 0 {
             return Ok(());
         }
+        let [running, most] = &faults.running;
+        most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         (&server).write_all(&request)?;
         let answer = message(&mut from_server)?;
+        if faults.slow.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(20));
+        }
+        running.fetch_sub(1, Ordering::SeqCst);
         if take(&faults.cut) == 1 || left == 1 && faults.last_is_lost.load(Ordering::SeqCst) {
             return Ok(());
         }

@@ -1,13 +1,10 @@
 //! How the suite gets its stores.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use crate::cut::Proxy;
+pub use crate::dynamodb_local::DynamoDbLocal;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -105,6 +102,8 @@ impl Raw for Scan {
                 let item = item.unwrap();
                 let key = item["pk"].as_s().unwrap();
                 let kind = if key.starts_with("RESET#") { Some("RESET") } else { kind };
+                let persistent = item.get("sk").is_some_and(|sk| sk.as_s().unwrap().starts_with("P#"));
+                let kind = if persistent { Some("P") } else { kind };
                 let owner = UserId::parse(item[owner].as_s().unwrap()).unwrap();
                 found.push((kind.unwrap_or(key).to_owned(), owner));
             }
@@ -113,52 +112,11 @@ impl Raw for Scan {
     }
 }
 
-/// AWS's DynamoDB Local in a process of its own, ended with this value.
-pub struct DynamoDbLocal {
-    process: Child,
-    url: String,
-    /// It writes into the folder that it is started in.
-    _folder: tempfile::TempDir,
-}
-
 impl DynamoDbLocal {
-    /// Starts it, where it is there; in CI it must be.
-    pub fn start() -> Option<Self> {
-        let Some(jar) = std::env::var_os("DYNAMODB_LOCAL_JAR").map(PathBuf::from) else {
-            assert!(std::env::var_os("CI").is_none(), "CI has to name DynamoDB Local in DYNAMODB_LOCAL_JAR");
-            println!("not run: DYNAMODB_LOCAL_JAR is not set (.ci/dynamodb-local fetches it)");
-            return None;
-        };
-        let folder = jar.parent().expect("the jar lies in a folder");
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let own = tempfile::tempdir().unwrap();
-        let process = Command::new("java")
-            .arg(format!("-Djava.library.path={}", folder.join("DynamoDBLocal_lib").display()))
-            .arg("-jar")
-            .arg(&jar)
-            .args(["-inMemory", "-disableTelemetry", "-port", &port.to_string()])
-            .current_dir(own.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("java starts");
-        let engine = Self { process, url: format!("http://127.0.0.1:{port}"), _folder: own };
-        Self::wait(port);
-        Some(engine)
-    }
-
-    fn wait(port: u16) {
-        let patience = Instant::now() + Duration::from_secs(60);
-        while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            assert!(Instant::now() < patience, "DynamoDB Local does not answer");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-
     /// A store on fresh tables whose names start with `prefix`.
     pub async fn store(&self, prefix: &str) -> DynamoStore {
         let template = Template::read(&local::template_path(), &parameters()).unwrap();
-        let client = dynamodb::client(&self.url);
+        let client = dynamodb::client(self.url());
         let prefixed = |name: &str| format!("{prefix}-{name}");
         let mut tables = template.tables().unwrap();
         for table in &mut tables {
@@ -173,12 +131,5 @@ impl DynamoDbLocal {
             applications: prefixed("ApplicationsTable"),
         };
         DynamoStore::new(client, names, Arc::new(SystemRandom))
-    }
-}
-
-impl Drop for DynamoDbLocal {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }

@@ -5,8 +5,11 @@
 
 mod accounts;
 mod cut;
+mod dynamodb_local;
 mod engines;
+mod listings;
 mod passwords;
+mod persistent;
 mod races;
 mod rules;
 mod tenants;
@@ -101,14 +104,32 @@ suite! {
     a_reset_without_an_address_verifies_none,
     one_time_tokens_are_few_and_their_user_s_own,
     a_token_that_was_not_sent_is_taken_back,
+    a_one_time_token_that_was_deleted_is_gone,
     an_address_is_verified_by_its_own_token_once,
     nobody_s_address_is_not_verified;
+
+    persistent:
+    a_persistent_login_is_stored_once_and_read_back,
+    a_persistent_login_is_no_session_and_no_ticket,
+    a_refresh_moves_a_persistent_login_on_from_where_it_was_read,
+    a_persistent_login_that_ended_is_not_refreshed,
+    of_parallel_refreshes_one_wins,
+    a_replay_ends_a_persistent_login_and_all_that_was_opened_for_its_user,
+    of_parallel_replays_one_is_acted_on,
+    a_deleted_user_s_persistent_logins_are_gone;
+
+    listings:
+    a_listing_goes_either_way_and_on_from_what_was_counted,
+    whose_a_name_is_is_told_in_every_spelling;
 
     tenants:
     a_tenant_s_rules_change_from_what_was_read,
     a_closed_tenant_takes_nobody_in_and_no_change,
     a_deleted_tenant_s_name_revives_nothing,
     nobody_joins_after_a_tenant_was_closed,
+    a_tenant_goes_together_with_the_right_over_it_or_not_at_all,
+    tenants_and_access_tokens_are_listed_and_counted_in_parts,
+    access_tokens_are_read_beside_the_caller_s,
     an_access_token_changes_from_what_was_read;
 }
 
@@ -117,4 +138,22 @@ suite! {
 async fn an_answer_that_was_lost_makes_no_conflict_and_no_second_effect() {
     let (_cloud, proxy, store) = behind_proxy();
     rules::lost_answers(&store, &proxy).await;
+}
+
+#[tokio::test]
+async fn what_a_deleted_user_leaves_behind_is_swept_side_by_side() {
+    let (_cloud, proxy, store) = behind_proxy();
+    rules::a_sweep_is_side_by_side(&store, &proxy).await;
+}
+
+#[tokio::test]
+async fn disabling_outlasts_conflicts_with_other_writes() {
+    let (_cloud, proxy, store) = behind_proxy();
+    rules::disabling_outlasts_conflicts(&store, &proxy).await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_about_a_persistent_login_makes_no_conflict_and_no_second_effect() {
+    let (_cloud, proxy, store) = behind_proxy();
+    persistent::lost_answers(&store, &proxy).await;
 }

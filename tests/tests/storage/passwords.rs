@@ -148,7 +148,7 @@ pub async fn a_refused_password_change_changes_nothing(store: &impl Administrati
     let nobody = store.lookup(Lookup { credential: Some(absent), ..Lookup::default() }).await.unwrap();
     assert!(nobody.credential.is_none(), "changing makes no account");
 
-    assert_eq!(store.set_enabled(&user.id, false, later(1)).await.unwrap(), Write::Done);
+    assert_eq!(store.set_enabled(&user, false, later(1)).await.unwrap(), Write::Done);
     let before = state(store, &user).await;
     let token = OneTime { created: later(1), ..reset_of(one_time(&user, Purpose::Verify).key) };
     assert_eq!(store.create_one_time(&name, &token, NOW).await.unwrap(), Write::Done);
@@ -157,7 +157,11 @@ pub async fn a_refused_password_change_changes_nothing(store: &impl Administrati
         assert_eq!(state(store, &user).await, before);
     }
     assert_eq!(stored(store, &token.key).await, Some(token), "nor is its token used up");
+    let early = PasswordChange { at: later(0), ..change(&user, Proof::Administrator) };
+    assert_eq!(store.change_password(early).await.unwrap(), Write::Refused, "its date of change never goes back");
+    assert_eq!(state(store, &user).await, before);
     assert_eq!(store.change_password(change(&user, Proof::Administrator)).await.unwrap(), Write::Done);
+    assert_eq!(find_user(store, &user.id).await.unwrap().modified, later(50), "an administrator's change is one");
 }
 
 pub async fn an_account_without_a_password_can_be_given_one(store: &impl Administration) {
@@ -226,7 +230,7 @@ pub async fn a_reset_token_ends_with_the_sessions_of_its_user(store: &impl Admin
     let user = reachable(store).await;
     let token = reset(store, &user).await;
     for enabled in [false, true] {
-        assert_eq!(store.set_enabled(&user.id, enabled, later(1)).await.unwrap(), Write::Done);
+        assert_eq!(store.set_enabled(&user, enabled, later(1)).await.unwrap(), Write::Done);
     }
     let before = state(store, &user).await;
     assert_eq!(store.change_password(change(&user, Proof::Reset(token.clone()))).await.unwrap(), Write::Refused);
@@ -308,6 +312,20 @@ pub async fn a_token_that_was_not_sent_is_taken_back(store: &impl Administration
     assert_eq!(store.withdraw_one_time(&name, &other).await.unwrap(), Write::Refused, "a later one was sent");
 }
 
+pub async fn a_one_time_token_that_was_deleted_is_gone(store: &impl Administration) {
+    let user = reachable(store).await;
+    let (reset, verify) =
+        (reset(store, &user).await, OneTime { created: later(9), ..one_time(&user, Purpose::Verify) });
+    assert_eq!(store.create_one_time(&login_name(&user), &verify, NOW).await.unwrap(), Write::Done);
+    for _ in 0..2 {
+        store.delete_one_time(&reset.key).await.unwrap();
+        assert_eq!(stored(store, &reset.key).await, None);
+        assert_eq!(stored(store, &verify.key).await, Some(verify.clone()), "and no other");
+    }
+    assert_eq!(store.change_password(change(&user, Proof::Reset(reset))).await.unwrap(), Write::Refused);
+    assert_eq!(store.verify_email(&verify, later(10)).await.unwrap(), Write::Done);
+}
+
 pub async fn an_address_is_verified_by_its_own_token_once(store: &impl Administration) {
     let user = reachable(store).await;
     let token = sent(store, &user, Purpose::Verify).await;
@@ -326,7 +344,7 @@ pub async fn an_address_is_verified_by_its_own_token_once(store: &impl Administr
 
     let late = OneTime { created: later(9), ..one_time(&user, Purpose::Verify) };
     assert_eq!(store.create_one_time(&login_name(&user), &late, later(5)).await.unwrap(), Write::Done);
-    assert_eq!(store.set_enabled(&user.id, false, later(10)).await.unwrap(), Write::Done);
+    assert_eq!(store.set_enabled(&user, false, later(10)).await.unwrap(), Write::Done);
     assert_eq!(store.verify_email(&late, later(11)).await.unwrap(), Write::Refused, "disabled");
 }
 

@@ -122,7 +122,11 @@ pub async fn a_lookup_reads_everything_at_once(store: &impl Administration) {
     let (ticket, header, token) = (ticket(&user), auth_header(&user), access_token("app"));
     assert_eq!(store.create_ticket(&ticket).await.unwrap(), Write::Done);
     assert_eq!(store.create_auth_header(&header).await.unwrap(), Write::Done);
-    assert_eq!(store.create_access_token(&token).await.unwrap(), Write::Done);
+    let (series, other) = (crate::persistent::persistent_login(&user), access_token("other"));
+    assert_eq!(store.create_persistent_login(&series).await.unwrap(), Write::Done);
+    for token in [&token, &other] {
+        assert_eq!(store.create_access_token(token).await.unwrap(), Write::Done);
+    }
     let wanted = Lookup {
         credential: Some(LoginName::new(&user.tenant, &user.name)),
         access_token: Some(token.digest),
@@ -132,11 +136,16 @@ pub async fn a_lookup_reads_everything_at_once(store: &impl Administration) {
         claim: LoginName::typed_email("demo", "second@example.COM"),
         one_time: Some(one_time.key.clone()),
         tenant: TenantName::parse("demo"),
+        persistent_login: Some(series.key.clone()),
+        owner: Some(login_name(&second)),
+        subject_tokens: vec![token.digest, other.digest],
     };
     let found = store.lookup(wanted).await.unwrap();
     assert_eq!(found.credential.as_ref().map(|credential| credential.user.clone()), Some(user.id.clone()));
     assert_eq!(found.users.len(), 2, "the same user twice is one");
     assert_eq!((found.user(&user.id), found.user(&second.id)), (Some(&user), Some(&second)));
+    assert!(found.persistent_login == Some(series) && found.owner == Some(second.id.clone()));
+    assert_eq!(found.subject_tokens, [token.clone(), other]);
     assert_eq!(found.access_token, Some(token));
     assert_eq!((found.ticket, found.auth_header), (Some(ticket), Some(header)));
     assert_eq!(found.claim, Some(Claim { user: second.id.clone(), name: login_name(&second) }));
@@ -154,10 +163,14 @@ pub async fn a_missing_item_is_not_found_and_no_error(store: &impl Administratio
         claim: LoginName::typed_email("demo", "absent@example.com"),
         one_time: Some(one_time(&absent, Purpose::Verify).key),
         tenant: TenantName::parse("absent"),
+        persistent_login: Some(crate::persistent::persistent_login(&absent).key),
+        owner: Some(login_name(&absent)),
+        subject_tokens: vec![Digest::of(b"x"), Digest::of(b"y")],
     };
     let found = store.lookup(wanted).await.unwrap();
     assert!(found.credential.is_none() && found.access_token.is_none() && found.users.is_empty());
-    assert!(found.ticket.is_none() && found.auth_header.is_none());
+    assert!(found.ticket.is_none() && found.auth_header.is_none() && found.persistent_login.is_none());
+    assert!(found.owner.is_none() && found.subject_tokens.is_empty());
     assert!(found.claim.is_none() && found.one_time.is_none() && found.tenant.is_none());
     assert!(store.lookup(Lookup::default()).await.unwrap().users.is_empty(), "nothing asked, nothing found");
 }
@@ -415,18 +428,43 @@ pub async fn a_login_is_committed_against_the_password_it_was_checked_with(store
 pub async fn disabling_ends_what_was_issued_and_enabling_revives_nothing(store: &impl Administration) {
     let before = account(store).await;
     let (ticket, header) = (ticket(&before), auth_header(&before));
-    assert_eq!(store.set_enabled(&before.id, false, later(1)).await.unwrap(), Write::Done);
+    assert_eq!(store.set_enabled(&before, false, later(1)).await.unwrap(), Write::Done);
     let disabled = find_user(store, &before.id).await.unwrap();
     assert!(!disabled.enabled);
     assert_eq!(disabled.modified, later(1));
-    assert_eq!(store.set_enabled(&before.id, true, later(2)).await.unwrap(), Write::Done);
+    assert_eq!(store.set_enabled(&before, true, later(2)).await.unwrap(), Write::Done);
     let enabled = find_user(store, &before.id).await.unwrap();
     assert!(enabled.enabled);
     assert!(!ticket.is_live(&enabled, later(3)) && !header.is_live(&enabled, later(3)));
     assert!(super::rules::ticket(&enabled).is_live(&enabled, later(3)), "what is issued afterwards lives");
-    let nobody = UserId::generate(&SystemRandom);
-    assert_eq!(store.set_enabled(&nobody, false, NOW).await.unwrap(), Write::Refused);
-    assert_eq!(find_user(store, &nobody).await, None);
+    let nobody = User { id: UserId::generate(&SystemRandom), ..before.clone() };
+    let elsewhere = User { tenant: TenantName::parse("other").unwrap(), ..before.clone() };
+    assert_eq!(store.set_enabled(&nobody, false, later(3)).await.unwrap(), Write::Refused);
+    assert_eq!(find_user(store, &nobody.id).await, None);
+    assert_eq!(store.set_enabled(&elsewhere, false, later(3)).await.unwrap(), Write::Refused);
+    assert_eq!(store.set_enabled(&before, false, later(1)).await.unwrap(), Write::Refused, "it was changed since");
+    assert_eq!(find_user(store, &before.id).await.unwrap(), enabled, "and the date of change never goes back");
+}
+
+/// Somebody waits for a deletion, and a user may have thousands of tickets.
+pub async fn a_sweep_is_side_by_side(store: &impl Administration, proxy: &crate::cut::Proxy) {
+    let user = account(store).await;
+    for _ in 0..64 {
+        assert_eq!(store.create_ticket(&ticket(&user)).await.unwrap(), Write::Done);
+    }
+    proxy.slow_down();
+    assert_eq!(store.delete_user(&user, later(1)).await.unwrap(), Write::Done);
+    assert!(store.tickets(&user.id, NOW).await.unwrap().is_empty());
+    let most = proxy.most_at_once();
+    assert!((8..=16).contains(&most), "{most} at once");
+}
+
+/// Others that write to the account at the same moment don't keep it from being locked.
+pub async fn disabling_outlasts_conflicts(store: &impl Administration, proxy: &crate::cut::Proxy) {
+    let user = account(store).await;
+    proxy.conflict(8);
+    assert_eq!(store.set_enabled(&user, false, later(1)).await.unwrap(), Write::Done);
+    assert!(!find_user(store, &user.id).await.unwrap().enabled);
 }
 
 pub async fn a_tenant_is_made_once(store: &impl Administration) {

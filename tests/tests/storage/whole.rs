@@ -15,6 +15,7 @@ use shared::user::{User, UserName};
 use crate::cut::Proxy;
 use crate::engines::{Raw, Scan, behind_proxy, behind_proxy_and_without_retries, direct, embedded};
 use crate::passwords::{change, reachable, reset, sent};
+use crate::persistent::persistent_login;
 use crate::rules::{
     NOW, access_token, at_home, auth_header, create, find_credential, find_user, later, login_name, named, tenant,
     ticket, with_email, wrong,
@@ -25,7 +26,7 @@ use crate::rules::{
 pub async fn assert_whole(store: &impl Administration, raw: &impl Raw) {
     let owned: BTreeSet<_> = raw.owned().await.into_iter().collect();
     let (loose, fixed): (BTreeSet<_>, BTreeSet<_>) =
-        owned.into_iter().partition(|(key, _)| ["T", "H", "RESET"].contains(&key.as_str()));
+        owned.into_iter().partition(|(key, _)| ["T", "P", "H", "RESET"].contains(&key.as_str()));
     let users: BTreeSet<_> =
         fixed.iter().filter(|(key, owner)| key == owner.as_str()).map(|(_, id)| id.clone()).collect();
     let mut expected = BTreeSet::new();
@@ -51,6 +52,7 @@ async fn settled(store: &impl Administration, name: &str) -> User {
     assert_eq!(create(store, &user).await, Creation::Done);
     for _ in 0..2 {
         assert_eq!(store.create_ticket(&ticket(&user)).await.unwrap(), Write::Done);
+        assert_eq!(store.create_persistent_login(&persistent_login(&user)).await.unwrap(), Write::Done);
         assert_eq!(store.create_auth_header(&auth_header(&user)).await.unwrap(), Write::Done);
     }
     user
@@ -234,7 +236,7 @@ async fn the_look_past_the_store_sees_every_item() {
             })
             .collect();
         keys.sort();
-        assert_eq!(keys, ["EMAIL#demo#jo@example.com", "H", "H", "NAME#demo#jo", "RESET", "T", "T", "id"]);
+        assert_eq!(keys, ["EMAIL#demo#jo@example.com", "H", "H", "NAME#demo#jo", "P", "P", "RESET", "T", "T", "id"]);
         assert_whole(store, raw).await;
     }
     let memory = shared::store::memory::MemoryStore::default();
