@@ -47,6 +47,12 @@ fn name(name: &'static str, description: &'static str, example: &'static str) ->
     parameter(name, schema, description, example.into())
 }
 
+/// The same, or an empty text, which stands for none.
+fn name_or_none(name: &'static str, description: &'static str, example: &'static str) -> Parameter {
+    let schema = json!({ "type": "string", "maxLength": 128, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$" });
+    parameter(name, schema, description, example.into())
+}
+
 impl Parameter {
     fn required(mut self) -> Self {
         if self.list {
@@ -88,9 +94,7 @@ fn profile() -> Parameter {
 fn wanted_attributes() -> Parameter {
     let description = "Names of attributes to answer, each as a parameter of its own; `$none` for none. All, if absent. \
                        `attributesToReturn` is taken too. At most 64 names.";
-    // An empty one counts as none.
-    let schema = json!({ "type": "string", "maxLength": 128, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$" });
-    parameter("attributeToReturn", schema, description, json!("language")).listed()
+    name_or_none("attributeToReturn", description, "language").listed()
 }
 
 fn roles() -> Parameter {
@@ -105,11 +109,12 @@ fn url(name: &'static str, description: &'static str) -> Parameter {
 fn account() -> Vec<Parameter> {
     let password = json!({ "type": "string", "format": "password", "maxLength": 1024 });
     let email = json!({ "type": "string", "format": "email", "maxLength": 254 });
+    let roles = "Names of roles, each as a parameter of its own. A single empty one says that there are none.";
     vec![
         parameter("password", password, "The password, which has to keep the tenant's rules.", json!(NEW_PASSWORD)),
         parameter("email", email, "The e-mail address.", json!("jane@example.com")),
         flag("enabled", "Whether it may act."),
-        roles(),
+        name_or_none("role", roles, "reader").listed(),
         text("attributes", 16_384, "The attributes, as a JSON object.", r#"{"language":"de"}"#),
     ]
 }
