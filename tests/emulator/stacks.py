@@ -48,8 +48,10 @@ class Stack:
         self.account = described["StackId"].split(":")[4]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
         self.parameters = {given["ParameterKey"]: given["ParameterValue"] for given in described["Parameters"]}
-        resources = formation.list_stack_resources(StackName=name)["StackResourceSummaries"]
-        self.physical = {it["LogicalResourceId"]: it["PhysicalResourceId"] for it in resources}
+        pages = formation.get_paginator("list_stack_resources").paginate(StackName=name)
+        self.physical = {
+            it["LogicalResourceId"]: it["PhysicalResourceId"] for page in pages for it in page["StackResourceSummaries"]
+        }
         template = formation.get_template(StackName=name, TemplateStage="Processed")["TemplateBody"]
         self.template = json.loads(template) if isinstance(template, str) else template
 
