@@ -99,6 +99,9 @@ async fn who_may_do_what_with_a_profile() {
     let neighbour = jwt(&world.newcomer().await).await;
     let auth_header = world.auth_header(&own).await;
     let key = |call: Call, text: &str| call.header("x-api-key", text);
+    let entry = |tenant, actions| TenantPermission { tenant: TenantName::parse(tenant), actions: Some(actions) };
+    let elsewhere = vec![entry("demo", vec![Action::ManageTickets]), entry("other", vec![Action::ManageProfiles])];
+    let elsewhere = world.application_with("elsewhere", elsewhere).await;
     let rows: Vec<(&str, Shown<'_>, [u16; 3], [u16; 3])> = vec![
         // What is shown; get, update and authenticate of somebody in `demo`; the same of nobody.
         ("manages the tenant", Box::new(|call| key(call, &apps.full)), [200; 3], [404; 3]),
@@ -106,6 +109,8 @@ async fn who_may_do_what_with_a_profile() {
         ("manages every tenant", Box::new(|call| key(call, &apps.everywhere)), [200; 3], [404; 3]),
         ("manages another tenant", Box::new(|call| key(call, &apps.other)), [404; 3], [404; 3]),
         ("manages tickets only", Box::new(|call| key(call, &apps.tickets)), [403; 3], [403; 3]),
+        // It knows the tenant, and manages profiles of another one: both are not enough together.
+        ("manages profiles elsewhere", Box::new(|call| key(call, &elsewhere)), [403; 3], [404; 3]),
         ("manages access tokens", Box::new(|call| key(call, &apps.master)), [403; 3], [403; 3]),
         ("expired", Box::new(|call| key(call, &apps.expired)), [403; 3], [403; 3]),
         ("unknown", Box::new(|call| key(call, "osa_unknown")), [403; 3], [403; 3]),
