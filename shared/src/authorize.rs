@@ -11,7 +11,7 @@ use crate::auth_header::{AuthHeaderKey, PREFIX};
 use crate::clock::{Clock, Timestamp};
 use crate::error::Problem;
 use crate::gateway::{Parameters, Request};
-use crate::jwt::{self, Party, Rejection, Verified};
+use crate::jwt::{self, Party, Purpose, Rejection, Verified};
 use crate::keyring::Keyring;
 use crate::secret::{Digest, Token};
 use crate::store::{Found, Lookup, Store, StoreError, Write};
@@ -186,8 +186,12 @@ impl<S: Store> Verifier<S> {
 
     /// Form, signature and claims of a JWT; whether its ticket lives is for [`Self::session`].
     pub async fn signed(&self, text: &str) -> Result<Verified, Problem> {
+        self.signed_for(Purpose::Use, text).await
+    }
+
+    async fn signed_for(&self, purpose: Purpose, text: &str) -> Result<Verified, Problem> {
         audit::credential(CredentialKind::Jwt.as_str());
-        match jwt::verify(&self.keyring, &self.party, text, self.clock.now()).await {
+        match jwt::verify_for(purpose, &self.keyring, &self.party, text, self.clock.now()).await {
             Ok(verified) => {
                 audit::account(&verified.user, &verified.tenant);
                 Ok(verified)
@@ -198,22 +202,8 @@ impl<S: Store> Verifier<S> {
     }
 
     /// The session of a verified JWT, if what was found of its ticket and user is live and fits it.
-    pub fn session(&self, verified: &Verified, mut found: Found, accepted: Generations) -> Result<Session, Problem> {
-        let user = found.user(&verified.user).cloned().ok_or_else(|| refused("no_such_user"))?;
-        let ticket = found.ticket.take().ok_or_else(|| refused("no_such_ticket"))?;
-        let now = self.clock.now();
-        if user.tenant != verified.tenant || ticket.key != verified.ticket_key() || !ticket.is_live(&user, now) {
-            return Err(refused("ended"));
-        }
-        let replaced = accepted == Generations::OrJustReplaced && ticket.was_just_renewed_from(verified.lineage, now);
-        if !ticket.accepts(verified.lineage) && !replaced {
-            return Err(refused("renewed"));
-        }
-        match ticket.origin {
-            Origin::Login | Origin::Profile => Ok(Session { user, ticket }),
-            // No JWT is ever made for such a ticket.
-            Origin::Ticket => Err(refused("no_such_ticket")),
-        }
+    pub fn session(&self, verified: &Verified, found: Found, accepted: Generations) -> Result<Session, Problem> {
+        session_at(verified, found, accepted, self.clock.now())
     }
 
     /// The caller by an auth header in `X-Authorization`, or else by a JWT.
@@ -223,17 +213,17 @@ impl<S: Store> Verifier<S> {
 
     /// The caller by whatever credential was shown: one round trip to the store, none for what can't be ours.
     pub async fn caller(&self, shown: Shown<'_>) -> Result<Caller, Problem> {
-        let plausible = self.plausible(shown).await?;
+        let plausible = self.plausible(Purpose::Use, shown).await?;
         let found = self.lookup(plausible.lookup()).await?;
-        let caller = self.judge(&plausible, found, Generations::Current)?;
+        let caller = self.judge(Purpose::Use, &plausible, found, Generations::Current)?;
         self.note_use(&plausible, &caller).await?;
         Ok(caller)
     }
 
     /// Whether a credential can be ours, without asking the store.
-    pub async fn plausible(&self, shown: Shown<'_>) -> Result<Plausible, Problem> {
+    pub async fn plausible(&self, purpose: Purpose, shown: Shown<'_>) -> Result<Plausible, Problem> {
         match shown {
-            Shown::Jwt(text) => self.signed(text).await.map(Plausible::Jwt),
+            Shown::Jwt(text) => self.signed_for(purpose, text).await.map(Plausible::Jwt),
             Shown::AuthHeader(text) => {
                 audit::credential(CredentialKind::AuthHeader.as_str());
                 AuthHeaderKey::of(text).map(Plausible::AuthHeader).ok_or_else(|| refused("form"))
@@ -246,11 +236,17 @@ impl<S: Store> Verifier<S> {
     }
 
     /// The caller by a plausible credential, if what was found for it is live and fits it.
-    pub fn judge(&self, plausible: &Plausible, found: Found, accepted: Generations) -> Result<Caller, Problem> {
-        let now = self.clock.now();
+    pub fn judge(
+        &self,
+        purpose: Purpose,
+        plausible: &Plausible,
+        found: Found,
+        accepted: Generations,
+    ) -> Result<Caller, Problem> {
+        let now = purpose.at(self.clock.now());
         let caller = match plausible {
             Plausible::Jwt(verified) => {
-                let Session { user, ticket } = self.session(verified, found, accepted)?;
+                let Session { user, ticket } = session_at(verified, found, accepted, now)?;
                 Caller {
                     user,
                     credential: CredentialKind::Jwt,
@@ -308,6 +304,29 @@ fn beside(note: impl Future<Output = Result<(), StoreError>> + Send + 'static) {
             tracing::warn!(error = %error, "the use of a credential was not noted");
         }
     });
+}
+
+/// [`Verifier::session`] at a time.
+fn session_at(
+    verified: &Verified,
+    mut found: Found,
+    accepted: Generations,
+    now: Timestamp,
+) -> Result<Session, Problem> {
+    let user = found.user(&verified.user).cloned().ok_or_else(|| refused("no_such_user"))?;
+    let ticket = found.ticket.take().ok_or_else(|| refused("no_such_ticket"))?;
+    if user.tenant != verified.tenant || ticket.key != verified.ticket_key() || !ticket.is_live(&user, now) {
+        return Err(refused("ended"));
+    }
+    let replaced = accepted == Generations::OrJustReplaced && ticket.was_just_renewed_from(verified.lineage, now);
+    if !ticket.accepts(verified.lineage) && !replaced {
+        return Err(refused("renewed"));
+    }
+    match ticket.origin {
+        Origin::Login | Origin::Profile => Ok(Session { user, ticket }),
+        // No JWT is ever made for such a ticket.
+        Origin::Ticket => Err(refused("no_such_ticket")),
+    }
 }
 
 fn auth_header_caller(key: &AuthHeaderKey, mut found: Found, now: Timestamp) -> Result<Caller, Problem> {
@@ -477,14 +496,14 @@ pub struct Inquiry {
 impl<S: Store> Verifier<S> {
     /// Reads the form of RFC 7662 and RFC 7009, identifies the application, and looks for the token, all by one read. A
     /// token is no good for being unknown, so that is no error.
-    pub async fn inquiry(&self, request: &Request) -> Result<Inquiry, Problem> {
+    pub async fn inquiry(&self, purpose: Purpose, request: &Request) -> Result<Inquiry, Problem> {
         const TOKEN: &str = "token";
         // Taken and not needed: the three kinds differ in form.
         const HINT: &str = "token_type_hint";
         let form = request.form(&[TOKEN, HINT])?;
         let token = form.with_value(TOKEN, jwt::MAX_JWT_BYTES)?;
         let client = Client::in_request(request)?;
-        let plausible = unless_refused(self.plausible(Shown::of_form(token)).await)?;
+        let plausible = unless_refused(self.plausible(purpose, Shown::of_form(token)).await)?;
         let wanted = plausible.as_ref().map(Plausible::lookup).unwrap_or_default();
         let mut found = self.lookup(Lookup { access_token: Some(client.digest()), ..wanted }).await?;
         let application = client.application(found.access_token.take(), self.clock.now())?;

@@ -189,6 +189,41 @@ fn sign(key: &Key, claims: &Claims) -> Result<Token, KeyringError> {
 
 /// Checks a JWT's form, signature and claims. The caller still has to ask for the ticket.
 pub async fn verify(keyring: &Keyring, party: &Party, text: &str, now: Timestamp) -> Result<Verified, Rejection> {
+    verify_for(Purpose::Use, keyring, party, text, now).await
+}
+
+/// What a JWT is verified for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To act by it.
+    Use,
+    /// To end it. Then it may be over by this environment's clock, or not have begun, as long as it may be good by that of
+    /// another one: else its end would be acknowledged without being done, and it would go on there.
+    End,
+}
+
+/// How far the clocks of two environments may be apart: each is within [`LEEWAY`] of the right time.
+const APART: Duration = Duration::from_secs(2 * LEEWAY.as_secs());
+
+impl Purpose {
+    /// The time by which it is judged whether something is over.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Use => now,
+            Self::End => now.minus(APART),
+        }
+    }
+}
+
+/// [`verify`], for a purpose.
+pub async fn verify_for(
+    purpose: Purpose,
+    keyring: &Keyring,
+    party: &Party,
+    text: &str,
+    now: Timestamp,
+) -> Result<Verified, Rejection> {
     let token = Parts::split(text)?;
     let header: Header = decode(token.header).ok_or(Rejection::Invalid("header"))?;
     if header.typ != TYPE {
@@ -204,7 +239,7 @@ pub async fn verify(keyring: &Keyring, party: &Party, text: &str, now: Timestamp
         return Err(Rejection::Invalid("signature"));
     }
     let claims: Claims = decode(token.claims).ok_or(Rejection::Invalid("claims"))?;
-    check(claims, party, now)
+    check(purpose, claims, party, now)
 }
 
 /// The three parts of a compact serialisation (RFC 7515, section 7.1), still encoded.
@@ -238,7 +273,7 @@ fn decode<T: serde::de::DeserializeOwned>(part: &str) -> Option<T> {
     serde_json::from_slice(&json).ok()
 }
 
-fn check(claims: Claims, party: &Party, now: Timestamp) -> Result<Verified, Rejection> {
+fn check(purpose: Purpose, claims: Claims, party: &Party, now: Timestamp) -> Result<Verified, Rejection> {
     let soon = now.plus(LEEWAY).as_seconds();
     if claims.iss != party.issuer {
         return Err(Rejection::Invalid("iss"));
@@ -246,13 +281,13 @@ fn check(claims: Claims, party: &Party, now: Timestamp) -> Result<Verified, Reje
     if claims.aud != party.audience {
         return Err(Rejection::Invalid("aud"));
     }
-    if now.as_seconds() >= claims.exp {
+    if purpose.at(now).as_seconds() >= claims.exp {
         return Err(Rejection::Invalid("exp"));
     }
-    if claims.iat > soon {
+    if purpose == Purpose::Use && claims.iat > soon {
         return Err(Rejection::Invalid("iat"));
     }
-    if claims.nbf.is_some_and(|nbf| nbf > soon) {
+    if purpose == Purpose::Use && claims.nbf.is_some_and(|nbf| nbf > soon) {
         return Err(Rejection::Invalid("nbf"));
     }
     Ok(Verified {

@@ -497,11 +497,49 @@ async fn a_revoked_jwt_ends_its_login_and_not_only_itself() {
 }
 
 #[tokio::test]
+async fn a_jwt_that_begins_later_by_a_clock_that_is_behind_is_ended_all_the_same() {
+    let world = World::new().await;
+    let now = world.stack.clock.now();
+    world.stack.clock.advance(Duration::from_secs(10));
+    let jwt = world.jwt(&world.demo).await;
+    world.stack.clock.set(now);
+    assert!(!is_active(&world, &jwt).await, "by this clock it is nothing yet");
+    assert_eq!(revoke(&world, &jwt).await.status(), 200);
+    world.stack.clock.advance(Duration::from_secs(10));
+    assert!(!is_active(&world, &jwt).await, "nor ever, since somebody was told that it is over");
+    assert_eq!(world.send(&Call::to("test-secure").bearer(&jwt)).await.status(), 401);
+}
+
+#[tokio::test]
+async fn what_is_over_by_a_clock_that_runs_ahead_is_ended_all_the_same() {
+    for kind in [0, 2] {
+        let world = World::new().await;
+        let token = one_of_each(&world, &world.demo).await[kind].clone();
+        let life = Duration::from_secs(if kind == 0 { 3600 } else { 86_400 });
+        let before = world.stack.clock.now().plus(life).minus(Duration::from_secs(5));
+        if kind == 2 {
+            // Its idle limit is another one.
+            world.stack.clock.set(before);
+            assert!(!is_active(&world, &token).await);
+            continue;
+        }
+        world.stack.clock.set(before);
+        assert!(is_active(&world, &token).await);
+        world.stack.clock.advance(Duration::from_secs(10));
+        assert_eq!(revoke(&world, &token).await.status(), 200);
+        world.stack.clock.set(before);
+        assert!(!is_active(&world, &token).await, "where the clock is behind, it would have been renewed");
+        assert_eq!(world.send(&Call::to("user-renew").bearer(&token)).await.status(), 401);
+    }
+}
+
+#[tokio::test]
 async fn a_jwt_that_was_replaced_a_while_ago_ends_nothing() {
     let world = World::new().await;
     let old = world.jwt(&world.demo).await;
     let new = member(&world.send(&Call::to("user-renew").bearer(&old)).await, "Token");
-    world.stack.clock.advance(RENEWAL_GRACE);
+    // And as long again as clocks may be apart.
+    world.stack.clock.advance(RENEWAL_GRACE + Duration::from_secs(10));
     assert_eq!(revoke(&world, &old).await.status(), 200);
     assert!(is_active(&world, &new).await);
 }
@@ -521,6 +559,8 @@ async fn revoking_what_is_not_there_succeeds_and_does_nothing() {
     let mut tokens = ended(&world).await;
     // That one is of some use yet, and revoking it ends its session.
     tokens.retain(|(what, _)| what != "a JWT renewed ten seconds ago");
+    // What is only just over is ended, for the sake of clocks that are behind.
+    world.stack.clock.advance(Duration::from_secs(10));
     tokens.extend(foreign(&world).await);
     tokens.extend(junk(&one_of_each(&world, &world.demo).await));
     settle().await;

@@ -7,6 +7,7 @@ use shared::authorize::{Caller, Generations, Inquiry, Plausible, Verifier, unles
 use shared::clock::Timestamp;
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Request, Response};
+use shared::jwt::Purpose;
 use shared::store::{Found, Store};
 
 /// The endpoint.
@@ -21,7 +22,7 @@ impl<S: Store> Endpoint for Oauth2Introspect<S> {
     }
 
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
-        let Inquiry { application, token } = self.verifier.inquiry(&request).await?;
+        let Inquiry { application, token } = self.verifier.inquiry(Purpose::Use, &request).await?;
         let token = match token {
             Some((plausible, found)) => self.active(&plausible, found, &application).await?,
             None => None,
@@ -38,7 +39,7 @@ impl<S: Store> Oauth2Introspect<S> {
         found: Found,
         application: &AccessToken,
     ) -> Result<Option<ActiveToken>, Problem> {
-        let judged = self.verifier.judge(plausible, found, Generations::Current);
+        let judged = self.verifier.judge(Purpose::Use, plausible, found, Generations::Current);
         let Some(caller) = unless_refused(judged)? else { return Ok(None) };
         if !application.allows(Action::ReadTenant, &caller.user.tenant) {
             audit::detail("another_tenant");

@@ -6,6 +6,7 @@ use shared::audit;
 use shared::authorize::{Generations, Inquiry, Plausible, Verifier, demand, demand_somewhere, unless_refused};
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Request, Response};
+use shared::jwt::Purpose;
 use shared::store::{Store, Write};
 use shared::ticket::TicketKey;
 
@@ -21,12 +22,12 @@ impl<S: Store> Endpoint for Oauth2Revoke<S> {
     }
 
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
-        let Inquiry { application, token } = self.verifier.inquiry(&request).await?;
+        let Inquiry { application, token } = self.verifier.inquiry(Purpose::End, &request).await?;
         // Before anything is said about the token, good or not.
         demand_somewhere(&application, Action::ManageTickets)?;
         let Some((plausible, found)) = token else { return Ok(Response::empty()) };
         // A JWT that was just renewed still renews, so ending it has to end its session.
-        let judged = self.verifier.judge(&plausible, found, Generations::OrJustReplaced);
+        let judged = self.verifier.judge(Purpose::End, &plausible, found, Generations::OrJustReplaced);
         let Some(caller) = unless_refused(judged)? else { return Ok(Response::empty()) };
         // One of a tenant that the application has nothing to do with answers like one that does not exist.
         if application.knows(&caller.user.tenant) {
