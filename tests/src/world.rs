@@ -13,7 +13,8 @@ use shared::access_token::{AccessToken, Action, TenantPermission};
 use shared::api::ROUTES;
 use shared::authorize::Verifier;
 use shared::clock::{Clock, Timestamp};
-use shared::gateway::{Endpoint, Event, Response, handle};
+use shared::edge::Edge;
+use shared::gateway::{Endpoint, Event, Response, handle_behind};
 use shared::jwt::Party;
 use shared::keyring::{Algorithm, KeySet, Keyring};
 use shared::login::Login;
@@ -41,8 +42,8 @@ use user_verify::UserVerify;
 use crate::call::Call;
 use crate::{hex, shape};
 
-/// An endpoint without its type.
-pub type Handler = Box<dyn Fn(Event) -> BoxFuture<'static, Response> + Send + Sync>;
+/// An endpoint without its type, behind what stands in front of the API.
+pub type Handler = Box<dyn Fn(Option<Edge>, Event) -> BoxFuture<'static, Response> + Send + Sync>;
 
 /// A user and the password.
 #[derive(Clone)]
@@ -209,7 +210,7 @@ impl World {
 
     /// Hands an event to the endpoint of that name.
     pub async fn invoke_unchecked(&self, name: &str, event: Value) -> Response {
-        self.endpoints[name](Event::from(event)).await
+        self.endpoints[name](self.stack.config.edge.clone(), Event::from(event)).await
     }
 
     /// Puts another endpoint in the place of one: for faults.
@@ -409,9 +410,9 @@ impl Founder<'_> {
 fn wired<E: Endpoint>(endpoint: E) -> (&'static str, Handler) {
     let endpoint = Arc::new(endpoint);
     let name = endpoint.route().name;
-    let handler: Handler = Box::new(move |event| {
+    let handler: Handler = Box::new(move |edge, event| {
         let endpoint = Arc::clone(&endpoint);
-        async move { handle(&*endpoint, event).await }.boxed()
+        async move { handle_behind(edge.as_ref(), &*endpoint, event).await }.boxed()
     });
     (name, handler)
 }
@@ -487,7 +488,8 @@ impl<S: Store> Wiring<'_, S> {
 }
 
 /// Every endpoint, wired as its `main` does; one of [`ROUTES`] that is missing here fails every test.
-fn endpoints<S: Administration>(
+#[must_use]
+pub fn endpoints<S: Administration>(
     stack: &Stack,
     pepper: Option<&(Usage, StubKeySource)>,
     store: S,
