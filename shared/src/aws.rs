@@ -131,14 +131,17 @@ fn environment(name: &'static str) -> Option<String> {
 
 /// At most three tries in one and a half seconds, so that a request that meets an outage is answered in three, and one
 /// that meets it at every step long before the function's own time is over.
-fn retries() -> RetryConfig {
+#[must_use]
+pub fn retries() -> RetryConfig {
     RetryConfig::standard()
         .with_max_attempts(3)
         .with_initial_backoff(Duration::from_millis(50))
         .with_max_backoff(Duration::from_millis(400))
 }
 
-fn timeouts() -> TimeoutConfig {
+/// How long a connection, a try, and all tries of a call may take.
+#[must_use]
+pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_millis(500))
         .operation_attempt_timeout(Duration::from_millis(700))
