@@ -36,6 +36,8 @@ pub enum Body {
         /// What to say when there is none.
         none: &'static str,
     },
+    /// A text of several parts, made of nothing that is stored.
+    Page(String),
     /// Nothing more: it was said by [`aside`].
     Said,
 }
@@ -186,6 +188,7 @@ impl Body {
             }
             Self::Table { rows, none, .. } if rows.is_empty() => format!("{none}\n"),
             Self::Table { head, rows, .. } => table(head, rows),
+            Self::Page(text) => text.clone(),
             Self::Said => String::new(),
         }
     }
