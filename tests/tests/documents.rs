@@ -1,29 +1,20 @@
 //! What the documents say and the code can contradict: links, files, tests, routes, settings, log lines.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use shared::api::{ALIASES, ROUTES};
 use tests::{read, workspace};
 
-const DOCUMENTS: [&str; 18] = [
+/// The documents that are held against the code, beside all of `docs/`.
+const DOCUMENTS: [&str; 8] = [
     "README.md",
+    "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
-    "docs/ARCHITECTURE.md",
-    "docs/security.md",
-    "docs/operations.md",
-    "docs/recovery.md",
-    "docs/audit-log.md",
-    "docs/moving-users.md",
-    "docs/migrating-from-profile-api.md",
-    "docs/migrating-from-profile-jwts.md",
-    "docs/migrating-from-user-logins.md",
-    "docs/tenants.md",
-    "docs/protecting-your-api.md",
-    "docs/adding-an-endpoint.md",
     "events/README.md",
+    "tests/canary/README.md",
     "tests/emulator/README.md",
     "tests/interop/README.md",
 ];
@@ -34,6 +25,17 @@ const FOLDERS: [&str; 10] =
 
 /// How a route begins that a document names.
 const METHODS: [&str; 3] = ["GET /", "POST /", "PUT /"];
+
+/// All documents, by their paths.
+fn documents() -> Vec<String> {
+    let pages = fs::read_dir(workspace().join("docs")).expect("docs/").map(|page| page.expect("a page").path());
+    let pages = pages.filter(|page| page.extension().is_some_and(|extension| extension == "md"));
+    let names = pages.filter_map(|page| Some(format!("docs/{}", page.file_name()?.to_str()?)));
+    let mut all: Vec<_> = names.collect();
+    all.extend(DOCUMENTS.map(str::to_owned));
+    all.sort();
+    all
+}
 
 /// A document without its fenced blocks.
 fn prose(text: &str) -> String {
@@ -139,21 +141,21 @@ fn missing_routes(path: &str, text: &str) -> Vec<String> {
 
 #[test]
 fn every_route_that_a_document_names_is_there() {
-    let missing: Vec<_> = DOCUMENTS.iter().flat_map(|path| missing_routes(path, &read(path))).collect();
+    let missing: Vec<_> = documents().iter().flat_map(|path| missing_routes(path, &read(path))).collect();
     assert!(missing.is_empty(), "{missing:#?}");
     assert_eq!(missing_routes("x", "`GET /user/renew?x=1` `POST /user/renew` `POST /user/login {}` `PUT /x`").len(), 2);
 }
 
 #[test]
 fn every_link_leads_somewhere() {
-    let broken: Vec<_> = DOCUMENTS.iter().flat_map(|path| broken_links(path, &read(path))).collect();
+    let broken: Vec<_> = documents().iter().flat_map(|path| broken_links(path, &read(path))).collect();
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
 #[test]
 fn every_file_that_a_document_names_is_there() {
-    for path in DOCUMENTS {
-        let spans = code_spans(&read(path));
+    for path in documents() {
+        let spans = code_spans(&read(&path));
         let named = spans.iter().filter(|span| {
             let plain = !span.contains(['<', ' ', '*', '{', '\u{2026}']);
             plain && FOLDERS.iter().any(|folder| span.starts_with(folder))
@@ -167,7 +169,7 @@ fn every_file_that_a_document_names_is_there() {
 #[test]
 fn every_test_that_a_document_names_is_there() {
     let sources = sources(&["shared", "functions", "local", "cli", "tests"]);
-    let missing: Vec<_> = DOCUMENTS.iter().flat_map(|path| missing_tests(path, &read(path), &sources)).collect();
+    let missing: Vec<_> = documents().iter().flat_map(|path| missing_tests(path, &read(path), &sources)).collect();
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
@@ -240,4 +242,98 @@ fn every_line_and_field_of_the_log_that_is_documented_is_written() {
         let written = [" =", ", "].iter().any(|after| sources.contains(&format!("{field}{after}")));
         assert!(written, "nobody logs the field {field}");
     }
+}
+
+/// The verdicts of the ASVS checklist, in the order of its table of counts.
+const VERDICTS: [&str; 4] = ["met", "partly", "not", "not applicable"];
+
+/// The requirements of levels 1 and 2, each with its level.
+fn requirements(list: &str) -> BTreeMap<&str, &str> {
+    list.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' ')).collect()
+}
+
+/// The lines of the ASVS checklist: a requirement or a whole section (`V4.3.*`), what it is about, verdict, evidence.
+fn asvs_lines(page: &str) -> Vec<[String; 4]> {
+    let is_line = |cells: &Vec<String>| cells[0].strip_prefix('V').is_some_and(|id| id.contains('.'));
+    rows(page).into_iter().filter(is_line).map(|cells| cells.try_into().expect("four cells")).collect()
+}
+
+/// Each verdict by its requirement, and what is wrong with the lines.
+fn asvs_verdicts<'a>(
+    lines: &'a [[String; 4]],
+    requirements: &BTreeMap<&'a str, &str>,
+) -> (BTreeMap<&'a str, &'a str>, Vec<String>) {
+    let (mut verdicts, mut faults) = (BTreeMap::new(), Vec::new());
+    for [id, _, verdict, evidence] in lines {
+        let meant: Vec<&str> = match id.strip_suffix('*') {
+            None => requirements.keys().copied().filter(|known| known == id).collect(),
+            Some(section) => requirements.keys().copied().filter(|known| known.starts_with(section)).collect(),
+        };
+        if meant.is_empty() {
+            faults.push(format!("{id} is no requirement of these levels"));
+        }
+        if !VERDICTS.contains(&verdict.as_str()) {
+            faults.push(format!("{id}: {verdict} is no verdict"));
+        }
+        let shown = evidence.contains('`') || evidence.contains("](");
+        if evidence.is_empty() || (!shown && ["met", "partly"].contains(&verdict.as_str())) {
+            faults.push(format!("{id} has no evidence"));
+        }
+        faults
+            .extend(meant.iter().filter(|one| verdicts.contains_key(*one)).map(|one| format!("{one} is judged twice")));
+        verdicts.extend(meant.into_iter().map(|one| (one, verdict.as_str())));
+    }
+    let missing = requirements.keys().filter(|id| !verdicts.contains_key(*id));
+    faults.extend(missing.map(|id| format!("{id} is not judged")));
+    (verdicts, faults)
+}
+
+/// Parts of the template that the evidence names and that are neither there nor in the code.
+fn missing_parts(lines: &[[String; 4]], sources: &str) -> Vec<String> {
+    let is_part = |span: &String| {
+        span.bytes().all(|b| b.is_ascii_alphanumeric())
+            && span.starts_with(|first: char| first.is_ascii_uppercase())
+            && span.bytes().any(|b| b.is_ascii_lowercase())
+    };
+    let named = lines.iter().flat_map(|[.., evidence]| code_spans(evidence)).filter(is_part);
+    named.filter(|part| !sources.split(|c: char| !c.is_alphanumeric()).any(|word| word == part)).collect()
+}
+
+#[test]
+fn every_requirement_of_the_asvs_is_judged_once_and_with_evidence() {
+    let (list, page) = (read("tests/asvs-5.0-l2.txt"), read("docs/asvs.md"));
+    let (requirements, lines) = (requirements(&list), asvs_lines(&page));
+    let (verdicts, faults) = asvs_verdicts(&lines, &requirements);
+    assert!(faults.is_empty(), "{faults:#?}");
+    let missing = missing_parts(&lines, &(read("template.yaml") + &sources(&["shared/src"])));
+    assert!(missing.is_empty(), "{missing:#?}");
+    let counts = rows(&page);
+    for (name, levels) in [("Level 1", "1"), ("Level 2", "2"), ("Both", "12")] {
+        let of_levels = || verdicts.iter().filter(|(id, _)| levels.contains(requirements[*id]));
+        let by_verdict = VERDICTS.map(|verdict| of_levels().filter(|(_, given)| **given == verdict).count());
+        let counted = by_verdict.into_iter().chain([of_levels().count()]).map(|count| count.to_string());
+        let row: Vec<_> = std::iter::once(name.to_owned()).chain(counted).collect();
+        assert!(counts.contains(&row), "docs/asvs.md should say: {}", row.join(" | "));
+    }
+}
+
+/// The control of the test above.
+#[test]
+fn a_faulty_checklist_is_noticed() {
+    let requirements = requirements("# ids\nV1.1.1 2\nV1.1.2 1\nV1.2.1 1\nV1.2.2 1\nV1.3.1 2");
+    let page = "| V1.1.1 | a | met | `Nothing` |\n| V1.1.2 | b | met | trust us |\n| V1.1.2 | b | no | |\n\
+                | V1.2.* | c | not applicable | none |\n| V9.9.* | d | not | `Api` |";
+    let lines = asvs_lines(page);
+    let (verdicts, faults) = asvs_verdicts(&lines, &requirements);
+    assert_eq!(verdicts["V1.2.2"], "not applicable");
+    let expected = [
+        "V1.1.2 has no evidence",
+        "V1.1.2: no is no verdict",
+        "V1.1.2 has no evidence",
+        "V1.1.2 is judged twice",
+        "V9.9.* is no requirement of these levels",
+        "V1.3.1 is not judged",
+    ];
+    assert_eq!(faults, expected);
+    assert_eq!(missing_parts(&lines, "Resources:\n  Api:"), ["Nothing"]);
 }
