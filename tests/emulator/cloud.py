@@ -100,27 +100,29 @@ class Cloud:
                 self._process.wait(timeout=10)
 
 
-def certificate(path):
-    """Writes a certificate for this machine, and its key, to `path`."""
+def certificates(folder):
+    """Makes an authority, and a certificate of it for this machine; answers the file that names the authority and the one
+    with the certificate and its key. Not one for both: some clients take none that is its own authority."""
+    authority, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")])
+
+    def made(name, key, extensions):
+        builder = x509.CertificateBuilder().subject_name(name).issuer_name(issuer).public_key(key.public_key())
+        builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(minutes=5))
+        builder = builder.not_valid_after(now + datetime.timedelta(days=1))
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical=critical)
+        return builder.sign(authority, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
     names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
+    own = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    leaf = [(x509.SubjectAlternativeName(names), False), (x509.BasicConstraints(ca=False, path_length=None), True)]
     form, nothing = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    secret = key.private_bytes(serialization.Encoding.PEM, form, nothing)
-    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + secret)
+    trusted, shown = folder / "authority.pem", folder / "certificate.pem"
+    trusted.write_bytes(made(issuer, authority, [(x509.BasicConstraints(ca=True, path_length=0), True)]))
+    shown.write_bytes(made(own, key, leaf) + key.private_bytes(serialization.Encoding.PEM, form, nothing))
+    return trusted, shown
 
 
 class Proxy:
@@ -145,7 +147,7 @@ class Proxy:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = do_PUT = answer
+            do_GET = do_POST = do_PUT = do_DELETE = answer
 
             def log_message(self, *_):
                 pass

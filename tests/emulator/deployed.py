@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Deploys Ostiary and the examples into a local AWS, calls every function and the protected APIs.
+"""Deploys Ostiary and the examples into a local AWS, runs the end-to-end suite there, calls every function and the
+protected APIs, and updates the stack.
 
-    deployed.py [--build FOLDER] [--ostiary PROGRAM] [--sam PROGRAM]
+    deployed.py [--only PART ...] [--build FOLDER] [--ostiary PROGRAM] [--sam PROGRAM] [--packages SCOPE]
 
 What runs is what a deployment runs: the template and the binaries that `sam build` made, `sam deploy`, and `cargo
 ostiary` for the keys and the people. Each function may do what its role in the template allows and nothing else. Only
@@ -11,24 +12,34 @@ the loopback interface is used.
 import argparse
 import hashlib
 import json
+import os
 import shutil
 import ssl
+import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import uuid
 from pathlib import Path
 
-from cloud import Cloud, Front, certificate
-from functions import MASTER, PASSWORD, Ostiary, every_function
+# The script for a real account, which is no package.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "canary"))
+
+import canary as script
+from cloud import Cloud, Front, certificates
+from functions import MASTER, PASSWORD, Ostiary, begin_rotation, every_function, rotation_steps
 from operated import keys_by_the_tool, operate, unlock_by_the_tool
 from permissions import each_is_needed
 from stacks import deploy, make_bucket
+from updated import updates
 
 ROOT = Path(__file__).resolve().parents[2]
 USERS = ("jane", "anna", "otto", "paula", "ruth")
+PARTS = ("end-to-end", "functions", "examples", "permissions", "keys", "unlock", "canary", "updates")
+LACKS = "b: the sample has it and API Gateway does not send it"
 
 
 class Run:
@@ -97,7 +108,7 @@ def settle(ostiary, cloud):
     return made["token"], master["token"]
 
 
-def with_our_authorizer(run, client, stack, caller, access_token):
+def with_our_authorizer(run, client, ostiary, stack, caller, access_token):
     """The first example: all three kinds of credential, and what has ended."""
     base, jwt = stack.cloud.url + stack.address(), client.login()
     bearer = {"Authorization": f"Bearer {jwt}"}
@@ -125,10 +136,10 @@ def with_our_authorizer(run, client, stack, caller, access_token):
     status("a deleted auth header", 403, {"X-Authorization": header}, "/report")
     client.ask("GET", "/user/logout", bearer)
     status("the JWT after its logout", 403, bearer)
-    directly(run, client, stack, access_token)
+    directly(run, client, ostiary, stack, access_token)
 
 
-def directly(run, client, stack, access_token):
+def directly(run, client, ostiary, stack, access_token):
     """The function itself, with the events that the other kinds of API send."""
     functions = stack.client("lambda")
     arn = stack.parameters["AuthorizerArn"]
@@ -160,20 +171,19 @@ def directly(run, client, stack, access_token):
             else:
                 verdict = answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
             run.expect(f"invoked with {event}, {'live' if live else 'placeholders'}", (error, verdict), (None, live))
-    without_store(run, functions, arn, lambda: invoke("authorizer.json", {"jwt": client.login()}), stack, client)
+    without_store(run, ostiary, lambda: invoke("authorizer.json", {"jwt": client.login()}), stack, client)
 
 
-def without_store(run, functions, arn, invoke, stack, client):
+def without_store(run, ostiary, invoke, stack, client):
     """An outage is an error and neither a yes nor a no."""
     jwt = client.login()
-    before = functions.get_function_configuration(FunctionName=arn)["Environment"]["Variables"]
-    broken = {**before, "OSTIARY_TABLE_USERS": "nowhere"}
-    functions.update_function_configuration(FunctionName=arn, Environment={"Variables": broken})
+    before = ostiary.live("Authorizer")["Environment"]["Variables"]
+    ostiary.renew("Authorizer", {**before, "OSTIARY_TABLE_USERS": "nowhere"})
     error, _ = invoke()
     run.expect("invoked while a table is away", error, "Unhandled")
     found, _ = client.send(stack.cloud.url + stack.address(), "GET", "/hello", {"Authorization": jwt})
     run.expect("an API while a table is away", found, 500)
-    functions.update_function_configuration(FunctionName=arn, Environment={"Variables": before})
+    ostiary.renew("Authorizer", before)
     found, _ = client.send(stack.cloud.url + stack.address(), "GET", "/hello", {"Authorization": jwt})
     run.expect("and when it is back", found, 200)
 
@@ -270,7 +280,7 @@ def examples(run, client, options, ostiary, access_token):
 
     stack = example("http-api-with-authorizer", ours)
     stack.complete_http_api()
-    with_our_authorizer(run, client, stack, caller, access_token)
+    with_our_authorizer(run, client, ostiary, stack, caller, access_token)
     kept_answers(run, client, stack)
     any_credential(run, client, stack, access_token)
     stack = example("http-api-with-jwt-authorizer", theirs)
@@ -280,11 +290,62 @@ def examples(run, client, options, ostiary, access_token):
     with_rest_api(run, client, example("rest-api", {**ours, "AcmeKey": usage_key}), usage_key)
 
 
+def end_to_end(run, client, options, ostiary, pem):
+    """The suite of `tests/tests/end_to_end`, which knows of this stack no more than of any other deployed one."""
+    print("end to end")
+    asked = {
+        "OSTIARY_BASE_URL": client.front.url,
+        "OSTIARY_STACK": ostiary.name,
+        "OSTIARY_SMOKE": "yes",
+        "OSTIARY_PROGRAM": str(options.ostiary),
+        "SSL_CERT_FILE": str(pem),
+    }
+    # Cargo's home is the user's, and what reaches AWS is the emulator's.
+    reached = {name: value for name, value in ostiary.cloud.environment.items() if name.startswith("AWS_")}
+    suite = ["cargo", "test", "--locked", "--quiet", *options.packages.split(), "--test", "end_to_end", "--"]
+    command = [*suite, "--nocapture", "--exact", "the_contract_holds_on_a_deployed_stack"]
+    before = belongings(options, ostiary)
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **reached, **asked}, stdin=subprocess.DEVNULL)
+    run.expect("the end-to-end suite ended with", done.returncode, 0)
+    run.expect("what it left behind or took away", belongings(options, ostiary) ^ before, set())
+
+
+def belongings(options, ostiary):
+    """The tenants and the access tokens that there are."""
+    tenants = operate(options.ostiary, ostiary.cloud, "tenant", "list")["tenants"]
+    tokens = operate(options.ostiary, ostiary.cloud, "access-token", "list")["accessTokens"]
+    return {each["name"] for each in tenants} | {each["id"] for each in tokens}
+
+
+def canary(run, it, options):
+    """The script for a real account, as far as it goes here. Envelopes are told and not judged: this gateway isn't AWS's."""
+    cloud, stack = it.stack.cloud, it.stack
+    told = script.differences({"a": 1, "b": "x"}, {"a": "1"})
+    run.expect("it sees a difference", list(told), ["a: str where the sample has number", LACKS])
+    functions = {name: stack.physical[name] for name in stack.functions()}
+    invoked, _, wrong = script.cold_starts(stack.client("lambda"), functions, len(functions))
+    run.expect(f"errors in {invoked} first invocations", wrong, [])
+
+    def ask(method, path, headers, body):
+        return it.client.send(it.client.front.url, method, path, headers, body and json.loads(body))
+
+    def rotate():
+        token = str(uuid.uuid4())
+        begin_rotation(it, token)
+        rotation_steps(it, token)
+
+    run.expect("refusals in rotations", script.under_traffic(script.Traffic(ask, "jane", PASSWORD), rotate, 2), [])
+    echo = deploy(cloud, options.sam, ROOT / "tests" / "canary" / "template.yaml", "canary", {})
+    echo.complete_http_api("Http")
+    rest = f"{cloud.url}/restapis/{echo.physical['Rest']}/live/_user_request_"
+    found = script.envelopes(cloud.url + echo.address("Http"), rest, script.sent)
+    print(f"  {len(found)} times this gateway sends something else than the samples show")
+
+
 def play(options, folder):
-    """Everything; answers what was checked."""
-    run, pem = Run(), folder / "certificate.pem"
-    certificate(pem)
-    with Front(pem) as front, Cloud(folder, pem) as cloud:
+    """Everything that was asked for; answers what was checked."""
+    run, (pem, shown) = Run(), certificates(folder)
+    with Front(shown) as front, Cloud(folder, pem) as cloud:
         try:
             client = Client(front, pem)
             started = time.monotonic()
@@ -295,13 +356,23 @@ def play(options, folder):
             print(f"deployed: {ostiary.complete_http_api()} routes in {time.monotonic() - started:.0f} s")
             access_tokens = settle(options.ostiary, cloud)
             it = Ostiary(client, ostiary, access_tokens, USERS)
-            every_function(run, it)
-            # What follows rests on them.
-            if not run.wrong:
-                examples(run, client, options, ostiary, it.access_token)
-                each_is_needed(run, it)
-                keys_by_the_tool(run, it, options.ostiary, cloud)
-                unlock_by_the_tool(run, it, options.ostiary, cloud)
+            parts = {
+                "end-to-end": lambda: end_to_end(run, client, options, ostiary, pem),
+                "functions": lambda: every_function(run, it),
+                "examples": lambda: examples(run, client, options, ostiary, it.access_token),
+                "permissions": lambda: each_is_needed(run, it),
+                "keys": lambda: keys_by_the_tool(run, it, options.ostiary, cloud),
+                "unlock": lambda: unlock_by_the_tool(run, it, options.ostiary, cloud),
+                "canary": lambda: canary(run, it, options),
+                "updates": lambda: updates(run, it, options, parameters),
+            }
+            for part in options.only or parts:
+                started = time.monotonic()
+                parts[part]()
+                print(f"{part}: {time.monotonic() - started:.0f} s")
+                # What follows rests on it.
+                if run.wrong:
+                    break
         except BaseException:
             sys.stderr.write(cloud.log.read_text(errors="replace")[-8000:])
             raise
@@ -315,6 +386,8 @@ def main():
     arguments.add_argument("--build", type=Path, default=ROOT / ".aws-sam" / "build")
     arguments.add_argument("--ostiary", type=Path, default=ROOT / "target" / "debug" / "ostiary")
     arguments.add_argument("--sam", default=shutil.which("sam"))
+    arguments.add_argument("--packages", default="--workspace", help="with whose features cargo builds the suite")
+    arguments.add_argument("--only", action="append", choices=PARTS, help="a part; may be given several times")
     options = arguments.parse_args()
     if not options.sam:
         sys.exit("sam is not on the PATH")

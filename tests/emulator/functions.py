@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 
 import profiles
+from stacks import ALIAS
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 PASSWORD = "Tr0ubador-and-3-horses"
@@ -43,7 +44,8 @@ class Ostiary:
     """Calls the stack's functions and remembers which of them did well."""
 
     def __init__(self, client, stack, access_tokens, usernames):
-        self.client, self.stack = client, stack
+        self.client = client
+        self.take(stack)
         self.access_token, self.master = access_tokens
         self.application = MASTER
         self.answered = set()
@@ -53,8 +55,12 @@ class Ostiary:
             (method, re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))), function)
             for (method, path), function in routes
         ]
-        self._lambda, self._store = stack.client("lambda"), stack.client("dynamodb")
         self.ids = {name: self.login(name)["Id"] for name in usernames}
+
+    def take(self, stack):
+        """The stack as it is now: it was deployed, or deployed anew."""
+        self.stack = stack
+        self._lambda, self._store = stack.client("lambda"), stack.client("dynamodb")
 
     def function_of(self, method, path):
         """Which function serves a path."""
@@ -73,7 +79,10 @@ class Ostiary:
 
     def invoke(self, function, event):
         """What a function answers that AWS calls without a route."""
-        answer = self._lambda.invoke(FunctionName=self.stack.physical[function], Payload=json.dumps(event).encode())
+        # Secrets Manager calls what was deployed last.
+        qualifier = {} if function == "RotateSigningKeys" else {"Qualifier": ALIAS}
+        name, payload = self.stack.physical[function], json.dumps(event).encode()
+        answer = self._lambda.invoke(FunctionName=name, Payload=payload, **qualifier)
         content = json.loads(answer["Payload"].read() or b"null")
         if "FunctionError" in answer:
             raise Wrong(function, f"{event.get('Step', 'invoked')}: {content}", True)
@@ -82,9 +91,7 @@ class Ostiary:
 
     def begin_anew(self, function):
         """Ends a function's environments, and with them the keys that they hold."""
-        name = self.stack.physical[function]
-        variables = self._lambda.get_function_configuration(FunctionName=name)["Environment"]
-        self._lambda.update_function_configuration(FunctionName=name, Environment=variables)
+        self.stack.renew(function)
 
     def login(self, username="jane"):
         """The answer to a login."""
@@ -106,7 +113,7 @@ class Ostiary:
 
     def one_time_token(self, username, purpose):
         """Stores a token as `/user/forgot` does, which tells it to the event bus alone."""
-        user, table = self.ids[username], self.stack.physical["CredentialsTable"]
+        user, table = self.ids[username], self.stack.outputs["CredentialsTableName"]
         token = base64.urlsafe_b64encode(user.encode() + os.urandom(32)).decode().rstrip("=")
         digest = base64.urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).decode().rstrip("=")
         key = {"pk": {"S": f"NAME#demo#{username}"}}
@@ -123,7 +130,7 @@ class Ostiary:
             "ttl": {"N": str(now + 3600)},
         }
         profile = self._store.get_item(
-            TableName=self.stack.physical["UsersTable"], Key={"pk": {"S": user}}, ConsistentRead=True
+            TableName=self.stack.outputs["UsersTableName"], Key={"pk": {"S": user}}, ConsistentRead=True
         )["Item"]
         item["epoch"] = profile["session_epoch"]
         if purpose == "reset":
@@ -134,7 +141,7 @@ class Ostiary:
     def newest_ticket(self, username="jane"):
         """The item of the user's newest ticket."""
         found = self._store.query(
-            TableName=self.stack.physical["TicketsTable"],
+            TableName=self.stack.outputs["TicketsTableName"],
             KeyConditionExpression="pk = :user",
             ExpressionAttributeValues={":user": {"S": self.ids[username]}},
             ConsistentRead=True,
@@ -146,7 +153,7 @@ class Ostiary:
         item = self.newest_ticket()
         last = int(item["last_request"]["N"]) - AGE_MILLISECONDS
         self._store.update_item(
-            TableName=self.stack.physical["TicketsTable"],
+            TableName=self.stack.outputs["TicketsTableName"],
             Key={name: item[name] for name in ("pk", "sk")},
             UpdateExpression="SET last_request = :at",
             ExpressionAttributeValues={":at": {"N": str(last)}},

@@ -68,7 +68,7 @@ def persistent_login_create(it):
 
 def age_persistent_login(it, login):
     """Lets the last refresh lie back, so that the next one makes a new token."""
-    client, table = it.stack.client("dynamodb"), it.stack.physical["TicketsTable"]
+    client, table = it.stack.client("dynamodb"), it.stack.outputs["TicketsTableName"]
     found = client.query(
         TableName=table,
         KeyConditionExpression="pk = :user AND begins_with(sk, :kind)",

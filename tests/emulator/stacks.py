@@ -1,5 +1,6 @@
 """Stacks in the emulator: deployed by `sam deploy`, their HTTP APIs completed."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -15,10 +16,18 @@ VARIABLE = re.compile(r"\$\{([^}]+)\}")
 
 BUCKET = "artefacts"
 
-# A secret's Ref is its ARN on AWS, and its name in the emulator.
-SECRET_ARN = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SECRET}*"
+# What is called of a function: the version that this alias leads to.
+ALIAS = "live"
+
 # What the emulator refuses a whole template for. Nothing that is tested here rests on them.
-LEFT_OUT = {"AWS::SecretsManager::RotationSchedule"}
+LEFT_OUT = {
+    "AWS::CloudWatch::AnomalyDetector",
+    "AWS::CloudWatch::CompositeAlarm",
+    "AWS::Route53::RecordSetGroup",
+    "AWS::SecretsManager::ResourcePolicy",
+    "AWS::SecretsManager::RotationSchedule",
+    "AWS::WAFv2::WebACLAssociation",
+}
 
 
 def client(cloud, service):
@@ -104,26 +113,44 @@ class Stack:
 
     def routes(self, logical_id="Api"):
         """Which function serves which method and path."""
-        body = self.resolve(self.template["Resources"][logical_id]["Properties"]["Body"])
+        body = self.template["Resources"][logical_id]["Properties"]["Body"]
         functions = {self.physical[name]: name for name in self.functions()}
         served = {}
-        for path, methods in body["paths"].items():
+        for path, methods in self.resolve(body["paths"]).items():
             for method, operation in methods.items():
                 uri = operation["x-amazon-apigateway-integration"]["uri"]
-                served[method.upper(), path] = functions[uri.split(":function:")[1].removesuffix("/invocations")]
+                called = uri.split(":function:")[1].removesuffix("/invocations")
+                served[method.upper(), path] = functions[called.split(":")[0]]
         return served
+
+    def renew(self, function, variables=None):
+        """Puts a new version behind the alias, with other variables or the same ones, which it answers. The environments of
+        the version before end, and with them the keys that they hold."""
+        functions, name = self.client("lambda"), self.physical[function]
+        before = functions.get_alias(FunctionName=name, Name=ALIAS)["FunctionVersion"]
+        live = self.live(function)["Environment"]["Variables"]
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables or live})
+        version = functions.publish_version(FunctionName=name)["Version"]
+        functions.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
+        functions.delete_function(FunctionName=name, Qualifier=before)
+        return live
+
+    def live(self, function):
+        """The configuration of the version that is called."""
+        name = self.physical[function]
+        return self.client("lambda").get_function_configuration(FunctionName=name, Qualifier=ALIAS)
 
     def complete_http_api(self, logical_id="Api"):
         """Makes the routes, integrations and authorizers of the OpenAPI body that SAM wrote. AWS does that from the body;
         the emulator leaves the body alone."""
-        body = self.resolve(self.template["Resources"][logical_id]["Properties"]["Body"])
+        body = self.template["Resources"][logical_id]["Properties"]["Body"]
         gateway, api = self.client("apigatewayv2"), self.physical[logical_id]
         authorizers = {
             name: self._authorizer(gateway, api, name, scheme["x-amazon-apigateway-authorizer"])
-            for name, scheme in body.get("components", {}).get("securitySchemes", {}).items()
+            for name, scheme in self.resolve(body.get("components", {}).get("securitySchemes", {})).items()
         }
         routes = 0
-        for path, methods in body["paths"].items():
+        for path, methods in self.resolve(body["paths"]).items():
             for method, operation in methods.items():
                 integration = operation["x-amazon-apigateway-integration"]
                 made = gateway.create_integration(
@@ -162,8 +189,8 @@ class Stack:
             AuthorizerType="REQUEST",
             AuthorizerUri=described["authorizerUri"],
             AuthorizerPayloadFormatVersion=described["authorizerPayloadFormatVersion"],
-            AuthorizerResultTtlInSeconds=described["authorizerResultTtlInSeconds"],
-            EnableSimpleResponses=described["enableSimpleResponses"],
+            AuthorizerResultTtlInSeconds=described.get("authorizerResultTtlInSeconds", 0),
+            EnableSimpleResponses=described.get("enableSimpleResponses", False),
             IdentitySource=sources,
         )
         return {"AuthorizationType": "CUSTOM", "AuthorizerId": made["AuthorizerId"]}
@@ -173,23 +200,25 @@ def adapted(cloud, template):
     """The template, or a copy of it that the emulator takes and understands as AWS understands the original."""
     parsed = yaml_parse(template.read_text())
     resources = parsed["Resources"]
-    lacking = [name for name, resource in resources.items() if resource["Type"] in LEFT_OUT]
-    secrets = [name for name, resource in resources.items() if resource["Type"] == "AWS::SecretsManager::Secret"]
-    if not lacking and not secrets:
+    lacking = [name for name, resource in resources.items() if left_out(resource)]
+    kinds = {resource["Type"] for resource in resources.values()}
+    if not lacking and not kinds & {"AWS::SecretsManager::Secret", "AWS::DynamoDB::GlobalTable"}:
         return template
     for name in lacking:
         print(f"left out: {name}")
         del resources[name]
-    for resource in resources.values():
+    parsed = as_on_aws(parsed, resources)
+    resources = parsed["Resources"]
+    for name, resource in resources.items():
         properties = resource.get("Properties", {})
         if isinstance(properties.get("CodeUri"), str):
             properties["CodeUri"] = str(template.parent.resolve() / properties["CodeUri"])
+        if resource["Type"] == "AWS::DynamoDB::GlobalTable":
+            # The emulator makes a new, empty table of one without a name whenever something about it changes.
+            properties["TableName"] = {"Fn::Sub": f"${{AWS::StackName}}-{name}"}
         for policy in properties.get("Policies", []):
             # What a condition adds stands between its name and what there is without.
             for statement in policy.get("Fn::If", [None, policy])[1]["Statement"]:
-                name = isinstance(statement["Resource"], dict) and statement["Resource"].get("Ref")
-                if name in secrets:
-                    statement["Resource"] = {"Fn::Sub": SECRET_ARN.replace("SECRET", name)}
                 # The emulator sees no projection in a BatchGetItem, so that it would refuse what AWS allows.
                 if statement["Action"] == ["dynamodb:BatchGetItem"]:
                     statement.pop("Condition", None)
@@ -198,19 +227,66 @@ def adapted(cloud, template):
     return copy
 
 
+def left_out(resource):
+    """Whether the emulator refuses a template with this resource. It knows alarms on one metric only."""
+    arithmetic = resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
+    return resource["Type"] in LEFT_OUT or arithmetic
+
+
+def as_on_aws(value, resources):
+    """The same with what the emulator answers otherwise asked otherwise: there a Ref to a secret is its name and on AWS its
+    ARN, and the number of a version of AppConfig's is no text."""
+    if isinstance(value, list):
+        return [as_on_aws(item, resources) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"Ref"} and kind(resources, value["Ref"]) == "AWS::SecretsManager::Secret":
+        return {"Fn::GetAtt": [value["Ref"], "Id"]}
+    asked = value.get("Fn::GetAtt")
+    if asked and asked[1] == "VersionNumber":
+        return {"Ref": asked[0]}
+    return {name: as_on_aws(item, resources) for name, item in value.items()}
+
+
+def kind(resources, name):
+    """The type of a resource, if there is one of that name."""
+    return resources.get(name, {}).get("Type")
+
+
 def deploy(cloud, sam, template, name, parameters):
     """Deploys a template as its user would."""
-    template = adapted(cloud, template)
     command = [
-        sam, "deploy", "--template-file", template, "--stack-name", name, "--region", REGION, "--s3-bucket", BUCKET,
-        "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
+        "deploy", "--template-file", packaged(cloud, sam, template), "--stack-name", name, "--region", REGION,
+        "--s3-bucket", BUCKET, "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
     ]  # fmt: skip
     if parameters:
         command += ["--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())]
-    environment = {**cloud.environment, "SAM_CLI_TELEMETRY": "0"}
-    done = subprocess.run(
-        [str(part) for part in command], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
-    if done.returncode != 0:
-        sys.exit(f"sam deploy of {template} failed:\n{done.stdout}\n{done.stderr}")
+    done(cloud, sam, command)
     return Stack(cloud, name)
+
+
+def packaged(cloud, sam, template):
+    """The template with its binaries uploaded, for which they are packed once and not with every deployment."""
+    path = cloud.home / f"packaged-{hashlib.sha256(str(template).encode()).hexdigest()[:8]}.yaml"
+    if path.exists():
+        return path
+    copy = adapted(cloud, template)
+    # The examples have next to nothing to pack.
+    if copy == template:
+        return template
+    command = ["package", "--template-file", copy, "--s3-bucket", BUCKET, "--region", REGION]
+    done(cloud, sam, [*command, "--output-template-file", path, "--no-progressbar"])
+    return path
+
+
+def done(cloud, sam, command):
+    """Runs a command of SAM's."""
+    ran = subprocess.run(
+        [str(part) for part in (sam, *command)],
+        env={**cloud.environment, "SAM_CLI_TELEMETRY": "0"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if ran.returncode != 0:
+        sys.exit(f"sam {command[0]} of {command[2]} failed:\n{ran.stdout}\n{ran.stderr}")

@@ -1,41 +1,40 @@
-//! The running stack, and a client that checks what every answer owes.
+//! A stack that answers requests, on this machine or deployed, and a client that checks what every answer owes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
-use local::cloud::{Cloud, Folder};
-use local::demo::{self, Demo};
-use local::functions::{self, Profile};
-use local::progress::Progress;
-use local::template::Template;
+use local::demo::Demo;
 use local::tools::Tools;
-use local::watch::{Mode, Options, Output, Server};
 use serde_json::Value;
-use shared::access_token::{AccessToken, Action, TenantPermission};
-use shared::clock::{Clock as _, SystemClock, Timestamp};
-use shared::config::Config;
-use shared::random::SystemRandom;
-use shared::secret::Password;
-use shared::store::dynamo::DynamoStore;
-use shared::store::{Administration as _, Creation, Lookup, NewUser, Store as _, Write};
-use shared::tenant::{Tenant, TenantName};
-use shared::user::{Email, User, UserId, UserName};
+use shared::access_token::Action;
+use shared::clock::Timestamp;
+use shared::user::{User, UserId};
 
+use crate::deployed::Deployed;
 use crate::dynamodb_local::DynamoDbLocal;
+use crate::here::Here;
 
-/// The API with its cloud and demo data.
+/// The API with its demo data.
 pub struct Stack {
-    server: Server,
-    cloud: Cloud,
+    behind: Behind,
+    /// Where it answers, without a slash at the end.
+    url: String,
+    /// The `iss` and `aud` of its JWTs.
+    party: Party,
     pub demo: Demo,
-    pub store: DynamoStore,
-    /// Where the tables are.
-    dynamodb: String,
-    config: Config,
     agent: ureq::Agent,
-    runtime: tokio::runtime::Runtime,
+}
+
+/// What stands behind the API, and how a test gets at it.
+enum Behind {
+    Here(Box<Here>),
+    Deployed(Deployed),
+}
+
+/// Who issues a stack's JWTs, and for whom.
+pub struct Party {
+    pub issuer: String,
+    pub audience: String,
 }
 
 /// An answer.
@@ -67,57 +66,40 @@ impl Answer {
 }
 
 impl Stack {
-    /// Starts on the data in `folder`, new or old.
+    /// Starts one here on the data in `folder`, new or old.
     pub fn start(tools: &Tools, folder: &Path) -> Self {
-        Self::start_on(tools, folder, None)
+        Self::here(Here::start(tools, folder, None))
     }
 
-    /// Starts with its tables in DynamoDB Local, new and empty: there the demo's user and access token don't exist.
+    /// Starts one here with its tables in DynamoDB Local, new and empty: there the demo's user and access token don't exist.
     pub fn start_beside(tools: &Tools, folder: &Path, engine: &DynamoDbLocal) -> Self {
-        Self::start_on(tools, folder, Some(engine.url()))
+        Self::here(Here::start(tools, folder, Some(engine.url())))
     }
 
-    fn start_on(tools: &Tools, folder: &Path, dynamodb: Option<&str>) -> Self {
-        let parameters = BTreeMap::from([
-            ("Issuer".to_owned(), "http://127.0.0.1:9000".to_owned()),
-            ("DefaultTenant".to_owned(), demo::TENANT.to_owned()),
-        ]);
-        let template = Template::read(&local::template_path(), &parameters).unwrap();
-        let cloud = Cloud::start(&template, Some(Folder::take(folder).unwrap())).unwrap();
-        functions::build(&template.functions().unwrap(), Profile::Dev, Progress::silent()).unwrap();
-        // Before any function starts: one that finds no signing key does not ask again for two seconds.
-        let demo = demo::prepare(&cloud, "http://127.0.0.1:9000").unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let mut options = Options {
-            mode: Mode::Prebuilt(Profile::Dev),
-            output: Output::File(folder.join("log")),
-            // As `cargo local` has it: so every row goes by way of it.
-            docs: true,
-            ..Options::default()
-        };
-        if let Some(url) = dynamodb {
-            options.environment.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), url.to_owned());
-            let (client, tables) = (local::dynamodb::client(url), template.tables().unwrap());
-            runtime.block_on(async move { local::dynamodb::create_tables(&client, &tables).await.unwrap() });
-        }
-        let mut server = Server::start(tools, &cloud, &options).unwrap();
-        server.wait_until_healthy(Duration::from_secs(120)).unwrap();
-        let config = Config::read(|name| cloud.environment().get(name).cloned()).unwrap();
-        let dynamodb = dynamodb.map_or_else(|| cloud.dynamodb_url(), ToOwned::to_owned);
-        let client = local::dynamodb::client(&dynamodb);
-        let store = DynamoStore::new(client, config.tables.clone(), Arc::new(SystemRandom));
+    fn here((here, demo): (Here, Demo)) -> Self {
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        Self { server, cloud, demo, store, dynamodb, config, agent, runtime }
+        let party = Party { issuer: crate::here::ISSUER.to_owned(), audience: here.audience().to_owned() };
+        Self { url: here.url(), behind: Behind::Here(Box::new(here)), party, demo, agent }
     }
 
+    /// The stack that the environment names, with a tenant, users and an access token of its own for this run.
+    pub fn deployed(deployed: Deployed) -> Self {
+        let demo = deployed.demo();
+        let (url, party, agent) = (deployed.url().to_owned(), deployed.party(), Deployed::agent());
+        Self { behind: Behind::Deployed(deployed), url, party, demo, agent }
+    }
+
+    /// Ends it, or takes away what this run made on it.
     pub fn stop(self) {
-        self.server.stop();
-        self.cloud.stop();
+        match self.behind {
+            Behind::Here(here) => here.stop(),
+            Behind::Deployed(deployed) => deployed.stop(),
+        }
     }
 
     /// Sends a request and checks what every answer owes: a type, no storing, an id.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.server.url()));
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -135,18 +117,23 @@ impl Stack {
 
     /// The audience of this stack's tokens.
     pub fn audience(&self) -> &str {
-        &self.config.party.audience
+        &self.party.audience
+    }
+
+    /// The issuer of this stack's tokens.
+    pub fn issuer(&self) -> &str {
+        &self.party.issuer
     }
 
     /// The status of an answer that is the gateway's own, and owes nothing of ours.
     pub fn raw_status(&self, method: &str, path: &str) -> u16 {
-        let request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.server.url()));
+        let request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
         self.agent.run(request.body(String::new()).unwrap()).expect("an answer").status().as_u16()
     }
 
     /// The text of a page that is no answer of the API.
     pub fn page(&self, path: &str) -> String {
-        let mut response = self.agent.get(format!("{}{path}", self.server.url())).call().expect("an answer");
+        let mut response = self.agent.get(format!("{}{path}", self.url)).call().expect("an answer");
         assert_eq!(response.status().as_u16(), 200, "{path}");
         response.body_mut().read_to_string().unwrap()
     }
@@ -166,9 +153,9 @@ impl Stack {
         self.send("POST", path, &[("content-type", "application/x-www-form-urlencoded")], &form(parameters))
     }
 
-    /// A login; whatever it answers.
+    /// A login; whatever it answers. A name without a tenant is one of the demo's tenant.
     pub fn login(&self, username: &str, password: &str) -> Answer {
-        let body = serde_json::json!({ "username": username, "password": password });
+        let body = serde_json::json!({ "username": self.login_name(username), "password": password });
         self.send("POST", "/user/login", &[("content-type", "application/json")], &body.to_string())
     }
 
@@ -177,44 +164,46 @@ impl Stack {
         self.login(&self.demo.username, &self.demo.password).member("Token")
     }
 
-    /// A new user of a tenant, with a password that is returned.
-    pub fn user(&self, tenant: &str, name: &str) -> (User, String) {
-        let now = SystemClock.now();
-        let tenant = TenantName::parse(tenant).unwrap();
-        let user = User {
-            id: UserId::generate(&SystemRandom),
-            tenant: tenant.clone(),
-            name: UserName::parse(name).unwrap(),
-            email: Email::parse(&format!("{name}@{tenant}.example")),
-            created: now,
-            modified: now,
-            ..shared::testing::user("x")
-        };
-        let secret = "correct horse battery staple";
-        let phc = self.config.hasher().unwrap().hash(&Password::from_input(secret).unwrap(), &SystemRandom).unwrap();
-        let account = NewUser::new(user.clone(), Some(phc));
-        let store = self.store.clone();
-        let made = self.runtime.block_on(async move {
-            let _ = store.create_tenant(&Tenant::new(tenant, now)).await.unwrap();
-            store.create_user(account).await.unwrap()
-        });
-        assert_eq!(made, Creation::Done);
-        (user, secret.to_owned())
+    /// What a test's name for a tenant is on this stack: a deployed one has tenants of its own, perhaps of the same name.
+    pub fn tenant(&self, name: &str) -> String {
+        match &self.behind {
+            Behind::Here(_) => name.to_owned(),
+            Behind::Deployed(deployed) => deployed.tenant(name),
+        }
     }
 
-    /// What was put on the event bus.
-    pub fn events(&self) -> Vec<local::events::Event> {
-        self.cloud.events()
+    /// What a test's name for a user, `name` or `tenant/name`, is on this stack: there the demo's tenant need not be the
+    /// default tenant.
+    pub fn login_name(&self, name: &str) -> String {
+        match (&self.behind, name.split_once('/')) {
+            (Behind::Here(_), _) => name.to_owned(),
+            (Behind::Deployed(_), Some((tenant, name))) => format!("{}/{name}", self.tenant(tenant)),
+            (Behind::Deployed(_), None) => format!("{}/{name}", self.demo.tenant),
+        }
+    }
+
+    /// A new user of a tenant, with a password that is returned.
+    pub fn user(&self, tenant: &str, name: &str) -> (User, String) {
+        match &self.behind {
+            Behind::Here(here) => here.user(tenant, name),
+            Behind::Deployed(deployed) => deployed.user(&deployed.tenant(tenant), name, &[]),
+        }
+    }
+
+    /// What was put on the event bus; `None` where nobody listens to it.
+    pub fn events(&self) -> Option<Vec<local::events::Event>> {
+        match &self.behind {
+            Behind::Here(here) => Some(here.events()),
+            Behind::Deployed(_) => None,
+        }
     }
 
     /// Disables or enables a user, as an operator does.
     pub fn set_enabled(&self, user: &UserId, enabled: bool) {
-        let (store, wanted) = (self.store.clone(), Lookup { users: vec![user.clone()], ..Lookup::default() });
-        let done = self.runtime.block_on(async move {
-            let user = store.lookup(wanted).await.unwrap().users.pop().unwrap();
-            store.set_enabled(&user, enabled, SystemClock.now()).await.unwrap()
-        });
-        assert_eq!(done, Write::Done);
+        match &self.behind {
+            Behind::Here(here) => here.set_enabled(user, enabled),
+            Behind::Deployed(deployed) => deployed.set_enabled(user, enabled),
+        }
     }
 
     /// A new access token; `None` stands for `*`.
@@ -233,61 +222,42 @@ impl Stack {
         expires: Option<Timestamp>,
         master: bool,
     ) -> String {
-        let token = AccessToken::generate(&SystemRandom);
-        let stored = AccessToken {
-            digest: token.digest(),
-            application: "an-application".to_owned(),
-            master,
-            permissions: grants
-                .iter()
-                .map(|(tenant, actions)| TenantPermission {
-                    tenant: tenant.map(|name| TenantName::parse(name).unwrap()),
-                    actions: actions.map(<[Action]>::to_vec),
-                })
-                .collect(),
-            expires,
-            created: SystemClock.now(),
-        };
-        let store = self.store.clone();
-        let made = self.runtime.block_on(async move { store.create_access_token(&stored).await.unwrap() });
-        assert_eq!(made, Write::Done);
-        token.expose_secret().to_owned()
+        match &self.behind {
+            Behind::Here(here) => here.access_token(grants, expires, master),
+            Behind::Deployed(deployed) => deployed.access_token(grants, expires, master),
+        }
+    }
+
+    /// Has an access token taken away at the end that the API itself made.
+    pub fn made_access_token(&self, token: &str) {
+        if let Behind::Deployed(deployed) = &self.behind {
+            deployed.made_access_token(token);
+        }
     }
 
     /// Lets the last refresh of a user's persistent logins lie half a minute further back.
     pub fn age_persistent_logins(&self, user: &str) {
-        use aws_sdk_dynamodb::types::AttributeValue;
-        let client = local::dynamodb::client(&self.dynamodb);
-        let table = self.config.tables.tickets.clone();
-        let user = AttributeValue::S(user.to_owned());
-        self.runtime.block_on(async move {
-            let found =
-                client.query().table_name(&table).key_condition_expression("pk = :user AND begins_with(sk, :kind)");
-            let found = found.expression_attribute_values(":user", user.clone());
-            let found = found.expression_attribute_values(":kind", AttributeValue::S("P#".to_owned()));
-            let found = found.filter_expression("attribute_exists(refreshed)").send().await.unwrap();
-            assert!(!found.items().is_empty(), "a persistent login that was refreshed");
-            for item in found.items() {
-                let update =
-                    client.update_item().table_name(&table).key("pk", user.clone()).key("sk", item["sk"].clone());
-                let update = update.update_expression("SET refreshed = refreshed - :half_a_minute");
-                let ago = AttributeValue::N("30000".to_owned());
-                update.expression_attribute_values(":half_a_minute", ago).send().await.unwrap();
-            }
-        });
+        match &self.behind {
+            Behind::Here(here) => here.age_persistent_logins(user),
+            Behind::Deployed(_) => Deployed::wait_for_persistent_logins(),
+        }
     }
 
-    /// Lets a user's password be over, which no endpoint can do yet.
+    /// Lets a user's password be over.
     pub fn expire_password(&self, user: &User) {
-        use aws_sdk_dynamodb::types::AttributeValue;
-        let client = local::dynamodb::client(&self.dynamodb);
-        let table = self.config.tables.credentials.clone();
-        let key = format!("NAME#{}#{}", user.tenant, user.name.canonical());
-        self.runtime.block_on(async move {
-            let update = client.update_item().table_name(table).key("pk", AttributeValue::S(key));
-            let update = update.update_expression("SET expires = :past").condition_expression("attribute_exists(pk)");
-            update.expression_attribute_values(":past", AttributeValue::N("1".to_owned())).send().await.unwrap();
-        });
+        match &self.behind {
+            Behind::Here(here) => here.expire_password(user),
+            Behind::Deployed(deployed) => deployed.expire_password(user),
+        }
+    }
+
+    /// Whether a part of a row can't be tried here; says so where it can't.
+    pub fn lacks(&self, what: &str) -> bool {
+        let lacks = matches!(self.behind, Behind::Deployed(_));
+        if lacks {
+            println!("  not tried: {what}");
+        }
+        lacks
     }
 }
 

@@ -21,16 +21,23 @@ impl<'a> Application<'a> {
         Self { stack, token: stack.master() }
     }
 
-    /// One that a master makes, for a tenant which it may do everything in, and which need not exist.
+    /// One that a master makes, for a tenant which it may do everything in, and which need not exist; `*` is every one.
     pub fn made_by(master: &Self, name: &str, tenant: &str) -> Self {
+        let tenant = if tenant == "*" { tenant.to_owned() } else { master.tenant(tenant) };
         let permissions = json!([{ "tenant": tenant, "allowedActions": ["*"] }]);
         let wanted = json!({
             "application": name, "master": false, "tenantPermissions": permissions, "expiresOn": null,
         });
         let made = master.json("access_token/create", &wanted);
         made.is(200, "");
+        master.stack.made_access_token(&made.member("id"));
         assert_eq!((&made.json()["application"], &made.json()["tenantPermissions"]), (&json!(name), &permissions));
         Self { stack: master.stack, token: made.member("id") }
+    }
+
+    /// What a test's name for a tenant is on the stack.
+    pub fn tenant(&self, name: &str) -> String {
+        self.stack.tenant(name)
     }
 
     /// A GET below `/api/1/`, parameters in the query.
@@ -58,7 +65,8 @@ impl<'a> Application<'a> {
 
     /// A user name and a password for a ticket.
     pub fn authenticate(&self, tenant: &str, username: &str, password: &str) -> Answer {
-        let parameters = [("tenantName", tenant), ("username", username), ("password", password)];
+        let tenant = self.tenant(tenant);
+        let parameters = [("tenantName", tenant.as_str()), ("username", username), ("password", password)];
         self.post("authentication/authenticate", &parameters)
     }
 
@@ -69,6 +77,7 @@ impl<'a> Application<'a> {
 
 /// A new tenant.
 pub fn tenant(application: &Application, name: &str) {
+    let name = application.tenant(name);
     let wanted = json!({
         "name": name, "verifyNewProfiles": false, "availableRoles": ["reader", "captain"], "ssoEnabled": false,
         "attributeDefinitions": [],
@@ -81,9 +90,10 @@ pub fn tenant(application: &Application, name: &str) {
 
 /// A new profile with [`PASSWORD`], an address and two roles; its id.
 pub fn profile(application: &Application, tenant: &str, username: &str) -> String {
+    let tenant = application.tenant(tenant);
     let email = format!("{username}@{tenant}.example");
     let wanted = [
-        ("tenantName", tenant),
+        ("tenantName", tenant.as_str()),
         ("username", username),
         ("password", PASSWORD),
         ("email", &email),

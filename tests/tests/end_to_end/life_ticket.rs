@@ -9,9 +9,9 @@ const TENANT: &str = "harbour";
 const NAME: &str = "ada";
 
 pub fn from_the_first_application_to_the_end_of_its_tenant(stack: &Stack) {
-    let master = Application::master(stack);
+    let (master, ours) = (Application::master(stack), stack.tenant(TENANT));
     let portal = Application::made_by(&master, "portal", TENANT);
-    portal.get(&format!("tenant/{TENANT}"), &[]).is(404, "NO_SUCH_TENANT");
+    portal.get(&format!("tenant/{ours}"), &[]).is(404, "NO_SUCH_TENANT");
     tenant(&master, TENANT);
     let id = profile(&portal, TENANT, NAME);
 
@@ -24,13 +24,13 @@ pub fn from_the_first_application_to_the_end_of_its_tenant(stack: &Stack) {
     is_gone(&portal, &id);
 
     let left = profile(&portal, TENANT, "grace");
-    portal.post(&format!("tenant/{TENANT}/delete"), &[]).is(200, "");
+    portal.post(&format!("tenant/{ours}/delete"), &[]).is(200, "");
     // Its right on that tenant was its only one, so it is gone, too.
-    portal.post(&format!("tenant/{TENANT}/delete"), &[]).is(403, "ACCESS_DENIED");
-    master.get(&format!("tenant/{TENANT}"), &[]).is(404, "NO_SUCH_TENANT");
+    portal.post(&format!("tenant/{ours}/delete"), &[]).is(403, "ACCESS_DENIED");
+    master.get(&format!("tenant/{ours}"), &[]).is(404, "NO_SUCH_TENANT");
     master.get(&format!("profile/{left}"), &[]).is(404, "NO_SUCH_PROFILE");
     master.authenticate(TENANT, "grace", PASSWORD).is(401, "BAD_CREDENTIALS");
-    master.done(&format!("tenant/{TENANT}/delete"));
+    master.done(&format!("tenant/{ours}/delete"));
 }
 
 pub fn an_application_that_is_ended_is_refused_with_its_next_call(stack: &Stack) {
@@ -92,15 +92,16 @@ fn changes_and_is_found(portal: &Application, id: &str) {
 
     let none = portal.get(&format!("profile/{id}"), &[("attributesToReturn", "$none")]);
     assert_eq!(none.json()["attributes"], json!({}), "{}", none.text);
-    let by_name = portal.get("profile/by_username", &[("tenantName", TENANT), ("username", NAME)]);
+    let ours = portal.tenant(TENANT);
+    let by_name = portal.get("profile/by_username", &[("tenantName", &ours), ("username", NAME)]);
     assert_eq!(by_name.member("id"), id);
     let by_ids = portal.get("profile/by_ids", &[("id", id), ("id", "no-such-id")]);
     assert_eq!(by_ids.json().as_array().unwrap().len(), 1, "{}", by_ids.text);
     let second = profile(portal, TENANT, "zoe");
-    let count = portal.get("profile/count", &[("tenantName", TENANT)]);
+    let count = portal.get("profile/count", &[("tenantName", &ours)]);
     assert_eq!(count.json(), json!(2), "{}", count.text);
     let names = |order| {
-        let sorted = [("tenantName", TENANT), ("sortBy", "username"), ("sortOrder", order), ("count", "1")];
+        let sorted = [("tenantName", ours.as_str()), ("sortBy", "username"), ("sortOrder", order), ("count", "1")];
         portal.get("profile/range", &sorted).json()[0]["username"].clone()
     };
     assert_eq!((names("ASC"), names("DESC")), (json!(NAME), json!("zoe")));
@@ -142,6 +143,10 @@ fn is_remembered_until_somebody_else_shows_up(stack: &Stack, portal: &Applicatio
 }
 
 fn forgets_its_password(stack: &Stack, portal: &Application, id: &str) {
+    if stack.lacks("a forgotten password: nobody reads the messages on the event bus") {
+        portal.post(&format!("profile/{id}/update"), &[("password", NEW_PASSWORD)]).is(200, "");
+        return;
+    }
     let ticket = portal.authenticate(TENANT, NAME, PASSWORD).member("id");
     let url = "https://portal.example/reset?lang=en";
     portal.post(&format!("profile/{id}/reset_password"), &[("resetPasswordUrl", url)]).is(200, "");
@@ -162,7 +167,7 @@ fn forgets_its_password(stack: &Stack, portal: &Application, id: &str) {
 
 /// What follows `link` in the last message to the profile.
 fn sent(stack: &Stack, id: &str, link: &str) -> String {
-    let mut details = stack.events().into_iter().map(|event| event.detail);
+    let mut details = stack.events().unwrap_or_default().into_iter().map(|event| event.detail);
     let last = details.rfind(|detail| detail["userId"] == id).expect("a message");
     let texts: Vec<_> = last.as_object().unwrap().values().filter_map(|value| value.as_str()).collect();
     let token = texts.iter().find_map(|text| text.strip_prefix(link)).unwrap_or_else(|| panic!("no link: {last}"));
@@ -209,6 +214,6 @@ fn is_gone(portal: &Application, id: &str) {
     portal.get("profile/by_ticket", &[("ticketId", &ticket)]).is(400, "NO_SUCH_TICKET");
     portal.post("authentication/ticket/create", &[("profileId", id)]).is(404, "NO_SUCH_PROFILE");
     portal.authenticate(TENANT, NAME, NEW_PASSWORD).is(401, "BAD_CREDENTIALS");
-    let count = portal.get("profile/count", &[("tenantName", TENANT)]);
+    let count = portal.get("profile/count", &[("tenantName", &portal.tenant(TENANT))]);
     assert_eq!(count.json(), json!(0), "{}", count.text);
 }

@@ -9,7 +9,7 @@ const TENANT: &str = "lighthouse";
 const NAME: &str = "lighthouse/grace";
 
 pub fn from_a_profile_to_logins_and_back(stack: &Stack) {
-    let master = Application::master(stack);
+    let (master, ours) = (Application::master(stack), stack.tenant(TENANT));
     tenant(&master, TENANT);
     let keeper = Application::made_by(&master, "keeper", TENANT);
     let id = profile(&keeper, TENANT, "grace");
@@ -18,7 +18,7 @@ pub fn from_a_profile_to_logins_and_back(stack: &Stack) {
     shown.is(200, "");
     let account = shown.json();
     assert_eq!((account["Id"].as_str(), account["Username"].as_str()), (Some(id.as_str()), Some("grace")));
-    assert_eq!(account["Email"], "grace@lighthouse.example");
+    assert_eq!(account["Email"], format!("grace@{ours}.example"));
     assert_eq!(account["Authorizations"][0]["Roles"], json!([{ "Name": "reader" }, { "Name": "captain" }]));
     let first = shown.member("Token");
     let renewed = stack.get("/user/renew", ("authorization", &first));
@@ -44,7 +44,7 @@ pub fn from_a_profile_to_logins_and_back(stack: &Stack) {
     stack.get("/user/logout", ("authorization", &third)).is(200, "");
     assert_eq!(secure(stack, ("authorization", &third)), 401);
 
-    let last = stack.login("lighthouse/grace@lighthouse.example", NEW_PASSWORD).member("Token");
+    let last = stack.login(&format!("{TENANT}/grace@{ours}.example"), NEW_PASSWORD).member("Token");
     keeper.post(&format!("profile/{id}/disable"), &[]).is(200, "");
     let dead = [("authorization", last.as_str()), ("x-authorization", &header)];
     assert_eq!(dead.map(|credential| secure(stack, credential)), [401, 401]);
@@ -57,6 +57,6 @@ pub fn from_a_profile_to_logins_and_back(stack: &Stack) {
 }
 
 fn change(stack: &Stack, old: &str, new: &str) -> Answer {
-    let body = json!({ "username": NAME, "old": old, "new": new, "confirm": new }).to_string();
+    let body = json!({ "username": stack.login_name(NAME), "old": old, "new": new, "confirm": new }).to_string();
     stack.post("/user/password", ("accept", "*/*"), &body)
 }

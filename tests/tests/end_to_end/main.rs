@@ -2,12 +2,17 @@
 //! contract in front, and a restart in between. Then whole lives of clients, on that and on AWS's own DynamoDB Local where
 //! `DYNAMODB_LOCAL_JAR` names its jar, which `.ci/dynamodb-local` fetches. In CI its absence is a failure.
 //!
+//! With `OSTIARY_BASE_URL` the same rows and lives run on a deployed stack, and nothing is started here:
+//! docs/testing-a-deployment.md.
+//!
 //! One test for each, since the functions are served once. Each row runs whatever became of the others; all failures are
 //! told.
 
 mod api;
+mod deployed;
 #[path = "../storage/dynamodb_local.rs"]
 mod dynamodb_local;
+mod here;
 mod life;
 mod life_profile;
 mod life_ticket;
@@ -23,6 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use api::Stack;
+use deployed::Deployed;
 use dynamodb_local::DynamoDbLocal;
 use local::tools::Tools;
 
@@ -77,11 +83,20 @@ const LIVES: &[Row] = rows![
     life_user::from_a_profile_to_logins_and_back,
 ];
 
+/// What a deployed stack can't be held to, and why.
+const NOT_DEPLOYED: &[(&str, &str)] = &[
+    ("a_forgotten_password_is_set_anew_by_a_message", "nobody reads the messages on the event bus"),
+    ("the_description_is_served_beside_the_api", "a stack serves no page, `cargo local` does"),
+];
+
 /// A stack is a process for each function: one at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
 fn the_contract_holds_over_http() {
+    if elsewhere() {
+        return;
+    }
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let tools = Tools::install(local::progress::Progress::silent()).expect("cargo-lambda is installed");
     let folder = tempfile::tempdir().expect("a folder");
@@ -97,6 +112,9 @@ fn the_contract_holds_over_http() {
 
 #[test]
 fn whole_lives_of_clients_on_dynamodb_local() {
+    if elsewhere() {
+        return;
+    }
     let Some(engine) = DynamoDbLocal::start() else { return };
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let tools = Tools::install(local::progress::Progress::silent()).expect("cargo-lambda is installed");
@@ -105,6 +123,35 @@ fn whole_lives_of_clients_on_dynamodb_local() {
     let failed = failures(&stack, LIVES.iter());
     stack.stop();
     told(&failed, folder.path());
+}
+
+#[test]
+fn the_contract_holds_on_a_deployed_stack() {
+    if !deployed::asked() {
+        println!("not run: OSTIARY_BASE_URL names no deployed stack (docs/testing-a-deployment.md)");
+        return;
+    }
+    let stack = Stack::deployed(Deployed::of_environment());
+    println!("skipped: what was issued before a restart is good after it: nobody restarts a deployed stack");
+    for (name, why) in NOT_DEPLOYED {
+        assert!(ROWS.iter().any(|(row, _)| row == name), "there is no row {name}");
+        println!("skipped: {name}: {why}");
+    }
+    let skipped = |row: &str| NOT_DEPLOYED.iter().any(|(name, _)| *name == row);
+    let rows: Vec<_> = ROWS.iter().chain(LIVES).filter(|(name, _)| !skipped(name)).collect();
+    let failed = failures(&stack, rows.iter().copied());
+    stack.stop();
+    println!("{} rows, {} failed, {} skipped", rows.len(), failed.len(), NOT_DEPLOYED.len() + 1);
+    assert!(failed.is_empty(), "rows that failed: {failed:#?}");
+}
+
+/// Whether a deployed stack is asked for, so that nothing is started here.
+fn elsewhere() -> bool {
+    let elsewhere = deployed::asked();
+    if elsewhere {
+        println!("not run: OSTIARY_BASE_URL names a deployed stack");
+    }
+    elsewhere
 }
 
 fn failures<'a>(stack: &Stack, rows: impl Iterator<Item = &'a Row>) -> Vec<&'static str> {

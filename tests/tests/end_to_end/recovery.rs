@@ -13,7 +13,7 @@ fn forgot(stack: &Stack, name: &str) -> String {
 }
 
 fn events(stack: &Stack, kind: &str) -> Vec<Value> {
-    let events = stack.events().into_iter().filter(|event| event.detail_type == kind);
+    let events = stack.events().unwrap_or_default().into_iter().filter(|event| event.detail_type == kind);
     events.map(|event| event.detail).collect()
 }
 

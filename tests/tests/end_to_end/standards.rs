@@ -18,7 +18,7 @@ pub fn the_published_keys_verify_our_tokens(stack: &Stack) {
     let header = jsonwebtoken::decode_header(&jwt).unwrap();
     let key = DecodingKey::from_jwk(keys.find(&header.kid.unwrap()).unwrap()).unwrap();
     let mut validation = Validation::new(Algorithm::RS256);
-    validation.set_issuer(&["http://127.0.0.1:9000"]);
+    validation.set_issuer(&[stack.issuer()]);
     validation.set_audience(&[stack.audience()]);
     validation.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
     let token = jsonwebtoken::decode::<Value>(&jwt, &key, &validation).unwrap();
@@ -30,8 +30,8 @@ pub fn discovery_leads_to_the_keys(stack: &Stack) {
     let answer = stack.get("/.well-known/openid-configuration", NONE);
     answer.is(200, "");
     let document = answer.json();
-    assert_eq!(document["issuer"], "http://127.0.0.1:9000");
-    assert_eq!(document["jwks_uri"], "http://127.0.0.1:9000/.well-known/jwks.json");
+    assert_eq!(document["issuer"], stack.issuer());
+    assert_eq!(document["jwks_uri"], format!("{}/.well-known/jwks.json", stack.issuer()));
     assert_eq!(document["id_token_signing_alg_values_supported"], json!(["RS256"]));
 }
 
@@ -52,9 +52,10 @@ pub fn the_description_is_served_beside_the_api(stack: &Stack) {
 }
 
 pub fn unknown_paths_and_verbs_are_not_found(stack: &Stack) {
-    for (method, path) in
-        [("GET", "/nowhere"), ("GET", "/user/login"), ("DELETE", "/authheader/list"), ("GET", "/user/../health")]
-    {
+    for (method, path) in [("GET", "/nowhere"), ("GET", "/user/login"), ("DELETE", "/authheader/list")] {
         assert_eq!(stack.raw_status(method, path), 404, "{method} {path}");
+    }
+    if !stack.lacks("/user/../health: what a gateway makes of dots is not ours to say") {
+        assert_eq!(stack.raw_status("GET", "/user/../health"), 404);
     }
 }
