@@ -119,6 +119,7 @@ impl From<StoreError> for Failure {
         match &error {
             StoreError::Unavailable { operation, source } => Self::of_aws(operation, &**source),
             StoreError::Corrupt { .. } => Self::Outage(error.to_string()),
+            StoreError::Newer { .. } => Self::Setup(format!("{error}: use the tool of the version that is deployed")),
         }
     }
 }

@@ -64,6 +64,9 @@ impl Settings {
             match error {
                 ConfigError::Missing(name) => Failure::Setup(format!("{name} is not set: {hint}")),
                 ConfigError::Invalid { name, rule } => Failure::Setup(format!("{name} {rule}")),
+                ConfigError::OutOfRange { name, least, most } => {
+                    Failure::Setup(format!("{name} must be a whole number from {least} to {most}"))
+                }
             }
         })?;
         let algorithm = match given(SIGNING_ALGORITHM) {
@@ -101,10 +104,10 @@ fn unused() -> BTreeMap<&'static str, String> {
         ("OSTIARY_DEFAULT_TENANT", "unused".to_owned()),
         ("OSTIARY_LOGIN_JWT_SECONDS", "1".to_owned()),
         ("OSTIARY_PROFILE_JWT_SECONDS", "1".to_owned()),
-        ("OSTIARY_PROFILE_JWT_MAX_SECONDS", "1".to_owned()),
+        ("OSTIARY_PROFILE_JWT_MAX_SECONDS", "86400".to_owned()),
         ("OSTIARY_TICKET_IDLE_SECONDS", "1".to_owned()),
-        ("OSTIARY_LOGIN_MAX_SECONDS", "1".to_owned()),
-        ("OSTIARY_TICKET_MAX_SECONDS", "1".to_owned()),
+        ("OSTIARY_LOGIN_MAX_SECONDS", "31536000".to_owned()),
+        ("OSTIARY_TICKET_MAX_SECONDS", "2592000".to_owned()),
         ("OSTIARY_PERSISTENT_LOGIN_SECONDS", "1".to_owned()),
         ("OSTIARY_SIGNING_ALGORITHM", "RS256".to_owned()),
         ("OSTIARY_AUTHORIZER_ANSWER", "simple".to_owned()),
@@ -113,6 +116,9 @@ fn unused() -> BTreeMap<&'static str, String> {
         (EVENT_BUS, "unused".to_owned()),
         ("OSTIARY_RESET_URL", "none".to_owned()),
         ("OSTIARY_VERIFY_URL", "none".to_owned()),
+        ("OSTIARY_EDGE", "none".to_owned()),
+        ("OSTIARY_EDGE_MODE", "accept".to_owned()),
+        ("OSTIARY_METRICS", "none".to_owned()),
         ("OSTIARY_LOG_LEVEL", "info".to_owned()),
         ("OSTIARY_ARGON2_MEMORY_KIB", cost.memory_kib.to_string()),
         ("OSTIARY_ARGON2_ITERATIONS", cost.iterations.to_string()),

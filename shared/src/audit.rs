@@ -8,6 +8,8 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use crate::access_token::AccessToken;
+use crate::invocation::Invocation;
+use crate::metrics;
 use crate::source::Source;
 use crate::tenant::TenantName;
 use crate::user::{User, UserId};
@@ -74,53 +76,95 @@ pub struct Ending<'a> {
     pub took: Duration,
 }
 
-/// Writes the end of a request that is no act: somebody read what is public.
-pub fn answered(ending: &Ending<'_>) {
-    let duration_ms = u64::try_from(ending.took.as_millis()).unwrap_or(u64::MAX);
+impl Ending<'_> {
+    fn duration_ms(&self) -> u64 {
+        u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn counted(&self, trail: &Trail, invocation: &Invocation) -> metrics::Told {
+        metrics::told(&metrics::End {
+            act: self.act,
+            outcome: self.outcome,
+            reason: self.reason,
+            detail: trail.detail,
+            credential: trail.credential,
+            cold_start: invocation.cold_start,
+        })
+    }
+}
+
+/// Runs `act`, then writes the event that `ending` makes of its result.
+pub fn of<'a, T>(act: impl Future<Output = T>, ending: impl FnOnce(&T) -> Ending<'a>) -> impl Future<Output = T> {
+    noted(Box::pin(act), |result, trail| write(&ending(result), trail))
+}
+
+/// The same for a request that is no act: somebody read what is public.
+pub fn answered<'a, T>(
+    reading: impl Future<Output = T>,
+    ending: impl FnOnce(&T) -> Ending<'a>,
+) -> impl Future<Output = T> {
+    noted(Box::pin(reading), |result, trail| write_answered(&ending(result), trail))
+}
+
+/// What is done is on the heap: each layer around it would hold it twice.
+async fn noted<T>(work: impl Future<Output = T> + Unpin, written: impl FnOnce(&T, &Trail)) -> T {
+    let work = TRAIL.scope(RefCell::default(), async {
+        let result = work.await;
+        let trail = TRAIL.with(RefCell::take);
+        written(&result, &trail);
+        result
+    });
+    metrics::of(work).await
+}
+
+fn write(ending: &Ending<'_>, trail: &Trail) {
+    let invocation = Invocation::current();
+    let counted = ending.counted(trail, &invocation);
+    tracing::info!(
+        target: TARGET,
+        act = ending.act,
+        outcome = ending.outcome.as_str(),
+        reason = ending.reason,
+        detail = trail.detail,
+        user = trail.user,
+        tenant = trail.tenant,
+        application = trail.application,
+        credential = trail.credential,
+        subject = trail.subject,
+        network = ending.source.network,
+        request_id = ending.request_id,
+        lambda_request_id = invocation.lambda_request_id,
+        xray_trace_id = invocation.xray_trace_id,
+        http.status = ending.status,
+        duration_ms = ending.duration_ms(),
+        store_calls = counted.store_calls,
+        store_ms = counted.store_ms,
+        kdf_ms = counted.kdf_ms,
+        cold_start = invocation.cold_start.then_some(true),
+        metrics = counted.metrics,
+        "audit"
+    );
+}
+
+fn write_answered(ending: &Ending<'_>, trail: &Trail) {
+    let invocation = Invocation::current();
+    let counted = ending.counted(trail, &invocation);
     tracing::info!(
         act = ending.act,
         outcome = ending.outcome.as_str(),
         reason = ending.reason,
         request_id = ending.request_id,
+        lambda_request_id = invocation.lambda_request_id,
+        xray_trace_id = invocation.xray_trace_id,
         http.status = ending.status,
-        duration_ms,
+        duration_ms = ending.duration_ms(),
+        store_calls = counted.store_calls,
+        store_ms = counted.store_ms,
+        kdf_ms = counted.kdf_ms,
+        cold_start = invocation.cold_start.then_some(true),
+        metrics = counted.metrics,
         "answered"
     );
-}
-
-/// Runs `act`, then writes the event that `ending` makes of its result.
-pub async fn of<'a, T>(act: impl Future<Output = T>, ending: impl FnOnce(&T) -> Ending<'a>) -> T {
-    TRAIL
-        .scope(RefCell::default(), async {
-            let result = act.await;
-            write(&ending(&result));
-            result
-        })
-        .await
-}
-
-fn write(ending: &Ending<'_>) {
-    let duration_ms = u64::try_from(ending.took.as_millis()).unwrap_or(u64::MAX);
-    let _ = TRAIL.try_with(|trail| {
-        let trail = trail.borrow();
-        tracing::info!(
-            target: TARGET,
-            act = ending.act,
-            outcome = ending.outcome.as_str(),
-            reason = ending.reason,
-            detail = trail.detail,
-            user = trail.user,
-            tenant = trail.tenant,
-            application = trail.application,
-            credential = trail.credential,
-            subject = trail.subject,
-            network = ending.source.network,
-            request_id = ending.request_id,
-            http.status = ending.status,
-            duration_ms,
-            "audit"
-        );
-    });
 }
 
 fn note(change: impl FnOnce(&mut Trail)) {

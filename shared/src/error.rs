@@ -6,6 +6,7 @@
 use crate::access_token::Action;
 use crate::api::{CodedError, Family, MessageError, OauthError};
 use crate::audit::Outcome;
+use crate::config::ConfigError;
 use crate::delivery::DeliveryError;
 use crate::gateway::Response;
 use crate::keyring::KeyringError;
@@ -43,6 +44,8 @@ pub enum Problem {
     UnsupportedMediaType,
     /// The function was called for a method that is not its own.
     NoSuchRoute,
+    /// The request went around what has to stand in front of the API.
+    AroundEdge,
     /// Wrong password, unknown user, disabled, locked: all alike.
     BadCredentials,
     /// The right password, but it has expired.
@@ -123,6 +126,8 @@ pub enum Problem {
     Pepper(PepperError),
     /// A message to a person can't be sent.
     Delivery(DeliveryError),
+    /// The function lacks a setting, or one can't be used.
+    Setting(ConfigError),
     /// Our fault.
     Internal(&'static str),
 }
@@ -192,6 +197,7 @@ impl Problem {
             | Self::Delivery(_)
             | Self::Busy
             | Self::Unfinished
+            | Self::Setting(_)
             | Self::Internal(_) => Outcome::Failed,
             _ => Outcome::Refused,
         }
@@ -208,6 +214,7 @@ impl Problem {
             Self::BodyTooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::NoSuchRoute => "no_such_route",
+            Self::AroundEdge => "around_edge",
             Self::BadCredentials => "bad_credentials",
             Self::PasswordExpired => "password_expired",
             Self::EmailNotVerified => "email_not_verified",
@@ -238,6 +245,7 @@ impl Problem {
             Self::Keys(_) => "keys",
             Self::Pepper(_) => "pepper",
             Self::Delivery(_) => "delivery",
+            Self::Setting(_) => "setting",
             Self::Internal(_) => "internal",
         }
     }
@@ -256,6 +264,10 @@ impl Problem {
                 tell(415, "OTHER", "invalid_request", "The body's content-type is not one that this path takes")
             }
             Self::NoSuchRoute => tell(404, "OTHER", "invalid_request", "Not Found"),
+            Self::AroundEdge => {
+                let message = "Requests are taken only through the distribution in front of this API";
+                tell(403, "ACCESS_DENIED", "access_denied", message)
+            }
             Self::BadCredentials => tell(
                 401,
                 "BAD_CREDENTIALS",
@@ -345,9 +357,11 @@ impl Problem {
             Self::NoSuchSession => tell(404, "NO_SUCH_SESSION", "invalid_request", "No such session"),
             Self::UnknownClient => tell(401, "ACCESS_DENIED", "invalid_client", "A valid access token is needed"),
             Self::NoSuchAuthHeader => tell(404, "NO_SUCH_AUTH_HEADER", "invalid_request", "No such auth header"),
-            Self::Store(StoreError::Unavailable { .. })
+            // After a rollback, or beside newer functions: what is there can't be judged here, but soon elsewhere.
+            Self::Store(StoreError::Unavailable { .. } | StoreError::Newer { .. })
             | Self::Pepper(_)
             | Self::Delivery(_)
+            | Self::Setting(_)
             | Self::Keys(
                 KeyringError::Unreachable(_)
                 | KeyringError::Unusable(_)
@@ -401,6 +415,7 @@ impl Problem {
             Self::Keys(error) => tracing::error!(http.status = told.status, error = chain(error), "failed"),
             Self::Pepper(error) => tracing::error!(http.status = told.status, error = chain(error), "failed"),
             Self::Delivery(error) => tracing::error!(http.status = told.status, error = chain(error), "failed"),
+            Self::Setting(error) => tracing::error!(http.status = told.status, error = chain(error), "failed"),
             Self::Internal(what) => tracing::error!(http.status = told.status, error = what, "failed"),
             _ => {}
         }

@@ -14,7 +14,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::audit::{self, Ending, Outcome};
+use crate::config::ConfigError;
 use crate::gateway::Error;
+use crate::invocation::Environment;
 use crate::source::Source;
 
 /// One function: a typed event in, an answer out.
@@ -55,6 +57,7 @@ impl From<Failure> for Diagnostic {
 
 const INVALID: &str = "InvalidEvent";
 const PANICKED: &str = "Panic";
+const UNSET: &str = "Setting";
 
 async fn unheard(act: &'static str, request_id: &str, outcome: Outcome, reason: &'static str) {
     let nowhere = Source::default();
@@ -65,13 +68,41 @@ async fn unheard(act: &'static str, request_id: &str, outcome: Outcome, reason: 
 
 /// Serves a function until the environment ends.
 pub async fn serve<F: Function>(function: F) -> Result<(), Error> {
-    let function = Arc::new(function);
+    let shared = Arc::new((function, Environment::default()));
     let served = lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
-        let function = Arc::clone(&function);
-        async move { handle(&*function, event.payload, &event.context.request_id).await }
+        let shared = Arc::clone(&shared);
+        async move {
+            let (function, environment) = &*shared;
+            let answer = handle(function, event.payload, &event.context.request_id);
+            environment.next(&event.context).run(answer).await
+        }
     }));
     // On the heap, where it does not fill the stack of `main`.
     Box::pin(served).await
+}
+
+/// What a function does that lacks a setting, in the place of [`serve`]: it tells so once, and fails each invocation with
+/// the same words until the environment ends. What it returns is for `main` to end with.
+pub async fn refuse(name: &'static str, error: ConfigError) -> Error {
+    tracing::error!(error = %error, "a setting is missing or can't be used, so every invocation fails");
+    let environment = Arc::new(Environment::default());
+    let served = lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
+        let environment = Arc::clone(&environment);
+        async move {
+            let failure = handle_without(name, error, &event.context.request_id);
+            Err::<Value, _>(environment.next(&event.context).run(failure).await)
+        }
+    }));
+    Box::pin(served).await.err().unwrap_or_else(|| error.into())
+}
+
+/// Fails one invocation for want of a setting: what [`refuse`] does with each.
+pub async fn handle_without(name: &'static str, error: ConfigError, request_id: &str) -> Failure {
+    let failure = Failure::new(UNSET, error.to_string());
+    unheard(name, request_id, Outcome::Failed, "setting").await;
+    let span = tracing::info_span!("request", request.id = %request_id, endpoint = name);
+    span.in_scope(|| tracing::error!(kind = failure.kind, error = failure.message, "failed"));
+    failure
 }
 
 /// Answers one event: what [`serve`] does with each, and what tests call.

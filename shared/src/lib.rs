@@ -14,14 +14,17 @@ mod base62;
 pub mod clock;
 pub mod config;
 pub mod delivery;
+pub mod edge;
 pub mod error;
 pub mod gateway;
+pub mod invocation;
 pub mod invoke;
 pub mod jwt;
 pub mod keyring;
 pub mod lockout;
 pub mod log;
 pub mod login;
+pub mod metrics;
 pub mod one_time;
 #[cfg(feature = "openapi")]
 pub mod openapi;

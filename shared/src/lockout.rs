@@ -169,8 +169,22 @@ impl Guesses {
     /// Whether `locks` let a guess pass.
     #[must_use]
     pub fn admit(&self, locks: &[Lock]) -> bool {
-        let failures = |key| self.counters.get(key).map_or(0, |counter: &Counter| counter.failures);
-        locks.iter().all(|lock| lock.admits.admits(failures(&lock.key)))
+        locks.iter().all(|lock| lock.admits.admits(self.failures_of(&lock.key)))
+    }
+
+    /// Whether one more wrong password closes this lock.
+    #[must_use]
+    pub fn close(&self, lock: &Lock) -> bool {
+        match lock.admits {
+            Admits::Below(limit) => self.failures_of(&lock.key).saturating_add(1) >= limit,
+            Admits::Exactly(_) => true,
+            // It is closed already.
+            Admits::Nobody => false,
+        }
+    }
+
+    fn failures_of(&self, key: &CounterKey) -> u32 {
+        self.counters.get(key).map_or(0, |counter| counter.failures)
     }
 
     /// Whether a wrong password of this mark was counted before.

@@ -11,7 +11,8 @@ use crate::audit;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{self, Config};
 use crate::error::{self, Problem};
-use crate::lockout::{Gate, Guesses};
+use crate::lockout::{Gate, Guesses, Lock};
+use crate::metrics;
 use crate::password::pepper::PepperError;
 use crate::password::rules::{About, Broken, PasswordRules};
 use crate::password::{self, Hasher, PasswordError, Phc, Verdict};
@@ -200,6 +201,7 @@ impl<S: Store> Login<S> {
         let version = credential.version;
         let commit = LoginCommit { name: name.clone(), version, user: user.id.clone(), gate, at: now };
         self.store_login(commit, &ticket).await?;
+        metrics::login();
         if outdated {
             self.rehash(&name, &user.id, version, password).await;
         }
@@ -323,7 +325,7 @@ impl<S: Store> Login<S> {
     /// outage of the second tells nothing of it either.
     async fn store_login(&self, commit: LoginCommit, ticket: &Ticket) -> Result<(), Problem> {
         let (store, new) = (self.store.clone(), ticket.clone());
-        let created = tokio::spawn(async move { store.create_ticket(&new).await });
+        let created = metrics::spawn(async move { store.create_ticket(&new).await });
         if self.store.commit_login(commit).await? == Write::Refused {
             // The password was changed, or guesses closed the lock, between our read and our write.
             let (store, key) = (self.store.clone(), ticket.key.clone());
@@ -349,8 +351,14 @@ impl<S: Store> Login<S> {
             Refusal::Unverified => (Guessed::Right, Some("email_not_verified"), Problem::EmailNotVerified),
         };
         detail.into_iter().for_each(audit::detail);
+        let closes = attempt.closes(found);
         match self.store.record_guess(attempt.guess(found)).await? {
-            Write::Done => Err(told),
+            Write::Done => {
+                if closes {
+                    metrics::lockout();
+                }
+                Err(told)
+            }
             Write::Refused => {
                 if found == Guessed::Right {
                     audit::detail("locked");
@@ -379,6 +387,9 @@ impl<S: Store> Login<S> {
             Ok(phc) => matches!(self.store.replace_hash(name, user, version, &phc).await, Ok(Write::Done)),
             Err(_) => false,
         };
+        if done {
+            metrics::rehash();
+        }
         tracing::info!(rehashed = done, "a password hash was outdated");
     }
 }
@@ -396,11 +407,22 @@ impl Attempt {
     /// What is to be written. The store itself looks for a wrong password's mark among those of its network; strangers
     /// may have it from another one.
     fn guess(self, found: Guessed) -> Guess {
+        let counted = self.counted(found).map(|lock| lock.key.clone()).collect();
         let Gate { locks, stale, .. } = self.gate;
-        let known = |key| matches!(found, Guessed::Wrong { mark } if self.guesses.holds(key, mark));
-        let keys = locks.iter().map(|lock| &lock.key).enumerate();
-        let counted = keys.filter(|(index, key)| *index == 0 || !known(key)).map(|(_, key)| key.clone()).collect();
         Guess { name: self.name, found, locks, counted, stale, at: self.now }
+    }
+
+    fn counted(&self, found: Guessed) -> impl Iterator<Item = &Lock> {
+        let known = move |key| matches!(found, Guessed::Wrong { mark } if self.guesses.holds(key, mark));
+        let locks = self.gate.locks.iter().enumerate();
+        locks.filter(move |(index, lock)| *index == 0 || !known(&lock.key)).map(|(_, lock)| lock)
+    }
+
+    /// Whether a wrong password makes the next one wait, as far as was read: guesses that came at the same moment may
+    /// close the lock together without any of them knowing.
+    fn closes(&self, found: Guessed) -> bool {
+        let Guessed::Wrong { mark } = found else { return false };
+        self.counted(found).any(|lock| !self.guesses.holds(&lock.key, mark) && self.guesses.close(lock))
     }
 }
 

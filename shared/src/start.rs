@@ -3,17 +3,23 @@
 //!
 //! A `main` names what its function works with, and that has to fit its policy in the template: a store is
 //! [warmed](Reads) by a read that the policy allows, and who never signs or verifies asks for no keyring.
+//!
+//! Invariant: without all of its settings a function does nothing but say so. What starts it then never returns to
+//! `main` with something to work with, and serves refusals instead.
 
 use std::sync::Arc;
 
 use crate::authorize::Verifier;
 use crate::aws::Aws;
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::gateway::{self, Endpoint};
+use crate::invoke;
 use crate::keyring::Keyring;
 use crate::log;
 use crate::login::Login;
+use crate::metrics;
+use crate::password::Hasher;
 use crate::profile_api::ProfileApi;
 use crate::random::{Random, SystemRandom};
 use crate::recovery::Recovery;
@@ -59,15 +65,44 @@ pub async fn profile_api<E: Endpoint>(
     reads: Reads,
     endpoint: impl FnOnce(ProfileApi<DynamoStore>) -> E,
 ) -> Result<(), gateway::Error> {
-    gateway::serve(endpoint(Start::new()?.profile_api(reads).await)).await
+    gateway::serve(endpoint(Start::new().await?.profile_api(reads).await)).await
+}
+
+/// Starts an endpoint that works with nothing but its settings.
+pub async fn settings() -> Result<Config, gateway::Error> {
+    match configured() {
+        Ok(config) => Ok(config),
+        Err(error) => Err(gateway::refuse(error).await),
+    }
+}
+
+/// Reads the environment and starts the log, which is what a setting that is missing is told by.
+fn configured() -> Result<Config, ConfigError> {
+    let config = Config::from_env();
+    log::start(config.as_ref().map_or(tracing::Level::INFO, |config| config.log_level));
+    metrics::start(config.as_ref().ok().and_then(|config| config.metrics.clone()));
+    config
 }
 
 impl Start {
-    /// Reads the environment and starts the log. Connects to nothing yet.
-    pub fn new() -> Result<Self, gateway::Error> {
-        let config = Config::from_env()?;
-        log::start(config.log_level);
-        Ok(Self { config, aws: Aws::from_env()? })
+    /// Starts an endpoint. Connects to nothing yet.
+    pub async fn new() -> Result<Self, gateway::Error> {
+        match Self::read() {
+            Ok(start) => Ok(start),
+            Err(error) => Err(gateway::refuse(error).await),
+        }
+    }
+
+    /// Starts the function `name`, which serves no route.
+    pub async fn unrouted(name: &'static str) -> Result<Self, gateway::Error> {
+        match Self::read() {
+            Ok(start) => Ok(start),
+            Err(error) => Err(invoke::refuse(name, error).await),
+        }
+    }
+
+    fn read() -> Result<Self, ConfigError> {
+        Ok(Self { config: configured()?, aws: Aws::from_env()? })
     }
 
     /// The store.
@@ -103,9 +138,17 @@ impl Start {
 
     /// The same for a function that hashes passwords and checks none, so that it may read no hash.
     pub async fn login_reading(&self, reads: Reads) -> Result<Login<DynamoStore>, gateway::Error> {
-        let hasher = self.aws.hasher(&self.config)?;
+        let hasher = self.hasher().await?;
         let (store, ()) = tokio::join!(self.store(reads), hasher.warm());
         Ok(Login::new(store, hasher, self.clock(), self.random(), &self.config))
+    }
+
+    /// What hashes passwords. Reads no pepper yet.
+    pub async fn hasher(&self) -> Result<Arc<Hasher>, gateway::Error> {
+        match self.aws.hasher(&self.config) {
+            Ok(hasher) => Ok(hasher),
+            Err(_) => Err(gateway::refuse(ConfigError::UNUSABLE_COST).await),
+        }
     }
 
     /// What the endpoints of the Profile API work with.

@@ -197,7 +197,8 @@ pub fn variable(name: &str) -> Option<String> {
         "OSTIARY_ARGON2_ITERATIONS" | "OSTIARY_ARGON2_PARALLELISM" => "1",
         "OSTIARY_EVENT_BUS" => "default",
         "OSTIARY_RESET_URL" => "https://app.example.com/reset#{token}",
-        "OSTIARY_PEPPER" | "OSTIARY_VERIFY_URL" => "none",
+        "OSTIARY_PEPPER" | "OSTIARY_VERIFY_URL" | "OSTIARY_EDGE" | "OSTIARY_METRICS" => "none",
+        "OSTIARY_EDGE_MODE" => "accept",
         "OSTIARY_LOG_LEVEL" => "info",
         _ => return name.strip_prefix("OSTIARY_TABLE_").map(str::to_owned),
     };

@@ -1,6 +1,7 @@
 //! Every way in which a request can fail, for tests of closed lists.
 
 use shared::access_token::Action;
+use shared::config::ConfigError;
 use shared::delivery::DeliveryError;
 use shared::error::Problem;
 use shared::keyring::KeyringError;
@@ -19,6 +20,7 @@ pub fn problems() -> Vec<Problem> {
         | Problem::BodyTooLarge
         | Problem::UnsupportedMediaType
         | Problem::NoSuchRoute
+        | Problem::AroundEdge
         | Problem::BadCredentials
         | Problem::PasswordExpired
         | Problem::EmailNotVerified
@@ -54,7 +56,8 @@ pub fn problems() -> Vec<Problem> {
         | Problem::Keys(_)
         | Problem::Pepper(_)
         | Problem::Delivery(_)
-        | Problem::Internal(_) => 42,
+        | Problem::Setting(_)
+        | Problem::Internal(_) => 44,
     };
     let problems = vec![
         Problem::invalid("x", "y"),
@@ -63,6 +66,7 @@ pub fn problems() -> Vec<Problem> {
         Problem::BodyTooLarge,
         Problem::UnsupportedMediaType,
         Problem::NoSuchRoute,
+        Problem::AroundEdge,
         Problem::BadCredentials,
         Problem::PasswordExpired,
         Problem::EmailNotVerified,
@@ -98,6 +102,7 @@ pub fn problems() -> Vec<Problem> {
         Problem::Keys(KeyringError::NoneSigns),
         Problem::Pepper(PepperError::NotRead),
         Problem::Delivery(DeliveryError::NotTaken("x".to_owned())),
+        Problem::Setting(ConfigError::Missing("X")),
         Problem::Internal("x"),
     ];
     assert!(problems.iter().all(|problem| exhaustive(problem) == problems.len()));

@@ -93,6 +93,14 @@ const OWN: &[(u16, &[&str])] = &[
     (409, &["access-token-create", "tenant-create", "api1-profile-create", "api1-profile-update"]),
 ];
 
+/// What every answer tells a browser that may come to show it.
+const FOR_BROWSERS: [(&str, &str); 4] = [
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("referrer-policy", "no-referrer"),
+    ("strict-transport-security", "max-age=31536000"),
+    ("x-content-type-options", "nosniff"),
+];
+
 /// Whether an answer to the request `id` is well formed.
 pub fn check(route: &Route, id: &str, response: &Response) -> Result<(), String> {
     let status = response.status();
@@ -100,6 +108,11 @@ pub fn check(route: &Route, id: &str, response: &Response) -> Result<(), String>
     let header = |name: &str| response.header(name).ok_or_else(|| format!("no {name}"));
     if header("x-request-id")? != id {
         return Err(format!("x-request-id is not {id}"));
+    }
+    for (name, value) in FOR_BROWSERS {
+        if header(name)? != value {
+            return Err(format!("{name} is not {value}"));
+        }
     }
     let good = status == success_status(route);
     let cacheable = good && matches!(route.name, "jwks" | "openid-configuration");

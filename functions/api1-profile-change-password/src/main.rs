@@ -6,7 +6,7 @@ use shared::start::{Reads, Start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let start = Start::new()?;
+    let start = Start::new().await?;
     let (api, login) = tokio::join!(start.profile_api(Reads::Credentials), start.login());
     gateway::serve(Api1ProfileChangePassword { api, login: login? }).await
 }

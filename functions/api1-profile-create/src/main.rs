@@ -6,7 +6,7 @@ use shared::start::{Reads, Start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let start = Start::new()?;
+    let start = Start::new().await?;
     gateway::serve(Api1ProfileCreate {
         api: start.profile_api(Reads::Applications).await,
         login: start.login_reading(Reads::Users).await?,

@@ -6,7 +6,7 @@ use shared::start::{Reads, Start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let start = Start::new()?;
+    let start = Start::new().await?;
     let (api, recovery) = tokio::join!(start.profile_api(Reads::Users), start.recovery());
     gateway::serve(Api1ProfileResetPassword { api, recovery }).await
 }

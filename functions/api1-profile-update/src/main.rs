@@ -6,7 +6,7 @@ use shared::start::{Reads, Start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let start = Start::new()?;
+    let start = Start::new().await?;
     gateway::serve(Api1ProfileUpdate { api: start.profile_api(Reads::Credentials).await, login: start.login().await? })
         .await
 }

@@ -6,5 +6,5 @@ use shared::start::Start;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    gateway::serve(Oauth2Introspect { verifier: Start::new()?.verifier().await }).await
+    gateway::serve(Oauth2Introspect { verifier: Start::new().await?.verifier().await }).await
 }

@@ -6,7 +6,7 @@ use shared::start::Start;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let start = Start::new()?;
+    let start = Start::new().await?;
     let (keyring, clock) = (start.keyring().await, start.clock());
     gateway::serve(OpenidConfiguration { keyring, party: start.config.party, clock }).await
 }

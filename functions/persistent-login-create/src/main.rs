@@ -6,7 +6,7 @@ use shared::start::{Reads, Start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let start = Start::new()?;
+    let start = Start::new().await?;
     let api = start.profile_api(Reads::Users).await;
     gateway::serve(PersistentLoginCreate { api, lifetime: start.config.persistent_login }).await
 }

@@ -6,6 +6,6 @@ use shared::start::Start;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let start = Start::new()?;
+    let start = Start::new().await?;
     gateway::serve(ProfileGet { verifier: start.verifier().await }).await
 }

@@ -1,23 +1,18 @@
 //! `rotate-signing-keys`: the steps of a rotation, called by Secrets Manager.
 
-use std::sync::Arc;
-
 use rotate_signing_keys::RotateSigningKeys;
-use shared::aws::Aws;
-use shared::clock::SystemClock;
-use shared::config::Config;
 use shared::keyring::rotation::{Rotation, Windows};
-use shared::{gateway, invoke, log};
+use shared::start::Start;
+use shared::{gateway, invoke};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let config = Config::from_env()?;
-    log::start(config.log_level);
+    let start = Start::unrouted("rotate-signing-keys").await?;
     let rotation = Rotation {
-        versions: Aws::from_env()?.keyset(&config),
-        clock: Arc::new(SystemClock),
-        windows: Windows::of(&config.lifetimes),
-        algorithm: config.signing_algorithm,
+        versions: start.aws.keyset(&start.config),
+        clock: start.clock(),
+        windows: Windows::of(&start.config.lifetimes),
+        algorithm: start.config.signing_algorithm,
     };
-    invoke::serve(RotateSigningKeys { rotation, secret: config.keyset_secret }).await
+    invoke::serve(RotateSigningKeys { rotation, secret: start.config.keyset_secret }).await
 }

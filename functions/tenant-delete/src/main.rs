@@ -7,7 +7,7 @@ use tenant_delete::TenantDelete;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let start = Start::new()?;
+    let start = Start::new().await?;
     let api = start.profile_api(Reads::Applications).await;
     gateway::serve(TenantDelete { api, pace: Pace::ONE_CALL }).await
 }

@@ -6,5 +6,5 @@ use test_secure::TestSecure;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    gateway::serve(TestSecure { verifier: Start::new()?.verifier().await }).await
+    gateway::serve(TestSecure { verifier: Start::new().await?.verifier().await }).await
 }

@@ -6,5 +6,5 @@ use ticket_authenticate::TicketAuthenticate;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    gateway::serve(TicketAuthenticate { login: Start::new()?.login().await? }).await
+    gateway::serve(TicketAuthenticate { login: Start::new().await?.login().await? }).await
 }

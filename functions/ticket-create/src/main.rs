@@ -7,7 +7,7 @@ use ticket_create::TicketCreate;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let start = Start::new()?;
+    let start = Start::new().await?;
     let api = start.profile_api(Reads::Users).await;
     gateway::serve(TicketCreate { api, lifetimes: start.config.lifetimes, tenants: Tenants::default() }).await
 }

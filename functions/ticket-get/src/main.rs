@@ -6,6 +6,6 @@ use ticket_get::TicketGet;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let start = Start::new()?;
+    let start = Start::new().await?;
     gateway::serve(TicketGet { store: start.store(Reads::Users).await, clock: start.clock() }).await
 }

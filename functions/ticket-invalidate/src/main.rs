@@ -6,6 +6,6 @@ use ticket_invalidate::TicketInvalidate;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let start = Start::new()?;
+    let start = Start::new().await?;
     gateway::serve(TicketInvalidate { store: start.store(Reads::Applications).await, clock: start.clock() }).await
 }

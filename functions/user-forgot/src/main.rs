@@ -7,10 +7,10 @@ use user_forgot::UserForgot;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let start = Start::new()?;
+    let start = Start::new().await?;
     let (store, recovery) = tokio::join!(start.store(Reads::Credentials), start.recovery());
     // It finds accounts and hashes nothing, so it may not read the pepper, and doesn't.
-    let hasher = start.aws.hasher(&start.config)?;
+    let hasher = start.hasher().await?;
     let login = Login::new(store, hasher, start.clock(), start.random(), &start.config);
     gateway::serve(UserForgot { login, recovery, default_tenant: start.config.default_tenant }).await
 }

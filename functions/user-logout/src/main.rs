@@ -6,5 +6,5 @@ use user_logout::UserLogout;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    gateway::serve(UserLogout { verifier: Start::new()?.verifier().await }).await
+    gateway::serve(UserLogout { verifier: Start::new().await?.verifier().await }).await
 }

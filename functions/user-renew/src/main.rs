@@ -6,5 +6,5 @@ use user_renew::UserRenew;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    gateway::serve(UserRenew { renewer: Start::new()?.renewer().await }).await
+    gateway::serve(UserRenew { renewer: Start::new().await?.renewer().await }).await
 }

@@ -6,5 +6,5 @@ use user_reset::UserReset;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    gateway::serve(UserReset { login: Start::new()?.login().await? }).await
+    gateway::serve(UserReset { login: Start::new().await?.login().await? }).await
 }

@@ -6,5 +6,5 @@ use user_sessions_revoke::UserSessionsRevoke;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    gateway::serve(UserSessionsRevoke { verifier: Start::new()?.verifier().await }).await
+    gateway::serve(UserSessionsRevoke { verifier: Start::new().await?.verifier().await }).await
 }

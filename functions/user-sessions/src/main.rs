@@ -6,5 +6,5 @@ use user_sessions::UserSessions;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    gateway::serve(UserSessions { verifier: Start::new()?.verifier().await }).await
+    gateway::serve(UserSessions { verifier: Start::new().await?.verifier().await }).await
 }

@@ -6,5 +6,5 @@ use user_token::UserToken;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    gateway::serve(UserToken { renewer: Start::new()?.renewer().await }).await
+    gateway::serve(UserToken { renewer: Start::new().await?.renewer().await }).await
 }

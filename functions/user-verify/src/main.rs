@@ -6,6 +6,6 @@ use user_verify::UserVerify;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), gateway::Error> {
-    let start = Start::new()?;
+    let start = Start::new().await?;
     gateway::serve(UserVerify { store: start.store(Reads::Credentials).await, clock: start.clock() }).await
 }

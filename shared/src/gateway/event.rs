@@ -6,7 +6,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::body::{Fields, Parameters, Spelling, form_decoded};
-use crate::api::Route;
+use crate::api::{self, Route};
+use crate::edge::{self, Edge, Way};
 use crate::error::Problem;
 use crate::source::Source;
 
@@ -51,6 +52,38 @@ impl Event {
     pub fn source(&self) -> Source {
         let text = |pointer| self.0.pointer(pointer).and_then(Value::as_str);
         Source::new(text("/requestContext/http/sourceIp"), text("/requestContext/http/userAgent"))
+    }
+
+    /// Holds the event against what stands in front of the API. Afterwards it says of its source what it would say if
+    /// nothing did: the address is the client's, or missing where the edge didn't tell one.
+    pub fn passed(&mut self, edge: &Edge) -> Result<(), Problem> {
+        let headers = self.0.get("headers").and_then(Value::as_object);
+        // A value that is no text can't be right, so it counts as an empty one.
+        let values = |name: &str| -> Vec<&str> {
+            let named = headers.into_iter().flatten().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+            named.map(|(_, value)| value.as_str().unwrap_or_default()).collect()
+        };
+        let viewer = match edge.way(&values(edge::SECRET_HEADER), &values(edge::VIEWER_HEADER)) {
+            Way::Refused => return Err(Problem::AroundEdge),
+            Way::Around => return Ok(()),
+            Way::Through(viewer) => viewer,
+        };
+        if let Some(http) = self.0.pointer_mut("/requestContext/http").and_then(Value::as_object_mut) {
+            match viewer {
+                Some(address) => http.insert("sourceIp".to_owned(), address.to_string().into()),
+                None => http.remove("sourceIp"),
+            };
+        }
+        Ok(())
+    }
+
+    /// The route that the gateway took the request for, if it is one of ours.
+    #[must_use]
+    pub fn route(&self) -> Option<&'static Route> {
+        let (method, path) = self.0.get("routeKey").and_then(Value::as_str)?.split_once(' ')?;
+        let alias = api::ALIASES.iter().find(|alias| alias.path == path && alias.route.method == method);
+        let own = api::ROUTES.iter().find(|route| route.path == path && route.method == method);
+        own.or(alias.map(|alias| alias.route))
     }
 
     /// Checks the event and takes out of it what requests are made of.

@@ -7,6 +7,7 @@
 mod keyset;
 pub mod rotation;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ pub use keyset::{Algorithm, Key, KeySet, KeySetError};
 use zeroize::Zeroizing;
 
 use crate::clock::{Clock, Timestamp};
+use crate::metrics;
 
 /// How long a keyset is used without asking again.
 pub const FRESH: Duration = Duration::from_secs(300);
@@ -78,12 +80,20 @@ pub struct Keyring {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     reading: tokio::sync::Mutex<()>,
+    /// Whether the keys were read and no request has told of it yet: the first read is before any request.
+    untold: AtomicBool,
 }
 
 impl Keyring {
     /// An empty keyring; the first use reads the keys.
     pub fn new(source: impl KeySource, clock: Arc<dyn Clock>) -> Self {
-        Self { source: Box::new(source), clock, state: Mutex::default(), reading: tokio::sync::Mutex::new(()) }
+        Self {
+            source: Box::new(source),
+            clock,
+            state: Mutex::default(),
+            reading: tokio::sync::Mutex::new(()),
+            untold: AtomicBool::new(false),
+        }
     }
 
     /// Reads the keys now, so that the first request need not. A failure is left to that request to report.
@@ -95,6 +105,15 @@ impl Keyring {
 
     /// The keyset, asking again when the cached one is no longer fresh.
     pub async fn current(&self) -> Result<Arc<KeySet>, KeyringError> {
+        let keys = self.cached_or_read().await?;
+        if self.untold.swap(false, Ordering::Relaxed) {
+            let now = self.clock.now();
+            keys.signing_key(now).map(|key| now.since(key.sign_after)).into_iter().for_each(metrics::signing_key_age);
+        }
+        Ok(keys)
+    }
+
+    async fn cached_or_read(&self) -> Result<Arc<KeySet>, KeyringError> {
         if let Some(answer) = self.cached() {
             return answer;
         }
@@ -172,7 +191,10 @@ impl Keyring {
         let mut state = self.lock();
         state.last_read = Some(Read { at, failed: outcome.is_err() });
         match &outcome {
-            Ok(keys) => state.keys = Some(Fetched { keys: Arc::clone(keys), at }),
+            Ok(keys) => {
+                state.keys = Some(Fetched { keys: Arc::clone(keys), at });
+                self.untold.store(true, Ordering::Relaxed);
+            }
             Err(KeyringError::Unusable(_)) => state.keys = None,
             Err(_) => {}
         }

@@ -275,10 +275,8 @@ fn problems(route: &Route) -> Vec<(&'static str, Problem)> {
         ("invalid", Problem::invalid("x-authorization", "must come once")),
         ("too-large", Problem::BodyTooLarge),
         ("internal", Problem::Internal("an example")),
+        ("down", down()),
     ];
-    if route.name != "test-unsecure" {
-        problems.push(("down", down()));
-    }
     if requests::body(route).is_some() || route.family == Family::Ticket {
         problems.push(("media-type", Problem::UnsupportedMediaType));
     }

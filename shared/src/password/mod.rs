@@ -12,6 +12,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::lockout;
+use crate::metrics;
 use crate::random::Random;
 use crate::secret::{Digest, Password};
 
@@ -30,9 +31,9 @@ mod phc;
 pub mod rules;
 mod stored;
 
-const MAX_MEMORY_KIB: u32 = 64 * 1024;
-const MAX_ITERATIONS: u32 = 10;
-const MAX_PARALLELISM: u32 = 4;
+pub(crate) const MAX_MEMORY_KIB: u32 = 64 * 1024;
+pub(crate) const MAX_ITERATIONS: u32 = 10;
+pub(crate) const MAX_PARALLELISM: u32 = 4;
 const OUTPUT_BYTES: usize = 32;
 const SALT_BYTES: usize = 16;
 
@@ -333,16 +334,25 @@ pub async fn verify(hasher: &Arc<Hasher>, password: Password, stored: Option<Phc
     let stored = read(stored.as_ref());
     let seasoning = hasher.seasoning(stored.as_ref().and_then(Stored::pepper)).await?;
     let hasher = Arc::clone(hasher);
-    let verdict = tokio::task::spawn_blocking(move || hasher.judge(&password, stored.as_ref(), &seasoning)).await;
-    verdict.unwrap_or(Err(PasswordError::Interrupted))
+    derived(move || hasher.judge(&password, stored.as_ref(), &seasoning)).await
 }
 
 /// [`Hasher::hash`] with the pepper read before, and off the reactor's thread.
 pub async fn hash(hasher: &Arc<Hasher>, password: Password, random: &Arc<dyn Random>) -> Result<Phc, PasswordError> {
     let seasoning = hasher.seasoning(None).await?;
     let (hasher, random) = (Arc::clone(hasher), Arc::clone(random));
-    let phc = tokio::task::spawn_blocking(move || hasher.season_and_hash(&password, &*random, &seasoning)).await;
-    phc.unwrap_or(Err(PasswordError::Interrupted))
+    derived(move || hasher.season_and_hash(&password, &*random, &seasoning)).await
+}
+
+/// Does the work of a derivation off the reactor's thread, and notes its time: that of the work alone, not of waiting
+/// for a thread.
+async fn derived<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
+) -> Result<T, PasswordError> {
+    let done = tokio::task::spawn_blocking(|| metrics::timed(work)).await;
+    let (result, took) = done.map_err(|_| PasswordError::Interrupted)?;
+    metrics::derivation(took);
+    result
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::{
     Administration, Claim, Counted, Creation, Credential, Found, Guess, Guessed, LoginCommit, LoginName, Lookup,
@@ -104,6 +105,7 @@ impl MemoryStore {
 
     fn call(&self, operation: &'static str) -> Result<MutexGuard<'_, Tables>, StoreError> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(operation);
+        crate::metrics::store_call(Duration::ZERO);
         match self.failing_after.load(Ordering::SeqCst) {
             0 => Ok(self.lock()),
             1 => Err(StoreError::Unavailable { operation, source: "told to fail".into() }),

@@ -10,8 +10,11 @@ use serde_json::{Value, json};
 use shared::api::{self, ROUTES, Route};
 use shared::auth_header::{AuthHeader, Choices};
 use shared::clock::{Clock, Timestamp};
+use shared::config::ConfigError;
+use shared::edge::{Edge, Mode};
 use shared::error::Problem;
-use shared::gateway::{Endpoint, Event, Request, Response, handle};
+use shared::gateway::{Endpoint, Event, Request, Response, handle, handle_without};
+use shared::invocation::Invocation;
 use shared::password::pepper::Usage;
 use shared::store::{Administration as _, Lookup, Store as _, Write};
 use shared::tenant::TenantName;
@@ -26,6 +29,20 @@ use crate::{classes, rotations};
 
 /// What must never be logged, wherever a client puts it.
 pub const CANARIES: [&str; 4] = ["canary-of-a-name", "Canary-0f-a-password", "canary-in-a-place", "canary.agent/1.0"];
+
+/// What Lambda calls the invocations that are told to be some.
+pub const LAMBDA_REQUEST_ID: &str = "0c9a1f2e-5f0b-4c39-9d53-2f7f0a6b6a11";
+
+/// The trace of these invocations.
+pub const TRACE_ID: &str = "1-6921a0c4-0123456789abcdef01234567";
+
+/// What is invoked so: an act, what is no act, and the two functions that serve no route.
+pub const INVOKED: [&str; 4] = ["user-login", "health", "authorizer", "rotate-signing-keys"];
+
+/// The first invocation of an environment, as Lambda describes it.
+pub fn invocation() -> Invocation {
+    Invocation::new(LAMBDA_REQUEST_ID, Some(&format!("Root={TRACE_ID};Parent=0123456789abcdef;Sampled=1")), true)
+}
 
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
@@ -429,6 +446,39 @@ async fn a_panic() {
     tell("case", &json!({ "id": id, "act": "user-logout", "status": response.status() }));
 }
 
+/// Requests that no endpoint hears of.
+async fn unheard() {
+    let mut world = World::new().await;
+    let secret = "abcdefgh01234567".repeat(4);
+    world.stack.config.edge = Edge::new(&secret, Mode::Require);
+    told(secret.clone());
+    let call = good(&world, "user-login").await;
+    act(&world, &call).await;
+    act(&world, &call.clone().header("x-ostiary-edge", CANARIES[2])).await;
+    let through = call.clone().header("x-ostiary-edge", &secret).header("x-ostiary-viewer", "203.0.113.7");
+    assert_eq!(act(&world, &through).await.status(), 200);
+
+    let id = next_id();
+    let mut event = call.event();
+    event["requestContext"]["requestId"] = json!(id);
+    let response = handle_without(ConfigError::Missing("OSTIARY_ISSUER"), Event::from(event)).await;
+    tell("case", &json!({ "id": id, "act": "user-login", "status": response.status() }));
+}
+
+/// Invocations of Lambda, and a login by a hash that lacks the pepper which the stack has by now.
+async fn invocations() {
+    use base64::Engine as _;
+    let mut world = World::new().await;
+    let key = base64::engine::general_purpose::STANDARD.encode([7; 32]);
+    told(key.clone());
+    let peppers = json!({ "current": "p1", "peppers": { "p1": key } });
+    world.season(Some((Usage::Required, &peppers.to_string())));
+    let login = json!({ "username": "demo", "password": world.demo.password });
+    for call in [Call::to("user-login").json(&login), Call::to("health")] {
+        assert_eq!(invocation().run(act(&world, &call)).await.status(), 200);
+    }
+}
+
 /// What the authorizer of other APIs is asked; it answers with no status.
 async fn authorizations() {
     let world = World::new().await;
@@ -443,7 +493,7 @@ async fn authorizations() {
         event["headers"]["authorization"] = json!(token);
         event["identitySource"][0] = json!(token);
         world.stack.store.fail_after(outage.then_some(0));
-        let answer = shared::invoke::handle(&function, event, "not-this-one").await;
+        let answer = invocation().run(shared::invoke::handle(&function, event, "not-this-one")).await;
         let class = match &answer {
             Ok(answer) if answer["isAuthorized"] == true => "success",
             Ok(_) => "refused",
@@ -475,6 +525,8 @@ pub async fn everything() {
     profile_api().await;
     rivals().await;
     a_panic().await;
+    unheard().await;
+    invocations().await;
     authorizations().await;
     rotations::all().await;
     // What is noted beside the requests comes to its end.

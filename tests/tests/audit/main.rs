@@ -7,6 +7,7 @@ mod drive;
 mod filter;
 #[path = "../forged_tokens/forge.rs"]
 mod forge;
+mod metrics;
 mod rotations;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use tests::problems::problems;
 use tests::{figure, read};
 
 const LEVEL: &str = "OSTIARY_TEST_LOG_LEVEL";
+const STACK: &str = "OSTIARY_TEST_METRICS";
 const PAGE: &str = "docs/audit-log.md";
 const ROTATION: &str = "rotate-signing-keys";
 /// What a tenant's administrator may do with its profiles.
@@ -41,6 +43,7 @@ const OF_A_TENANT: [&str; 7] = [
 fn everything_that_is_audited() {
     println!();
     shared::log::start(std::env::var(LEVEL).as_deref().unwrap_or("info").parse().unwrap());
+    shared::metrics::start(std::env::var(STACK).ok());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(drive::everything());
 }
@@ -56,8 +59,14 @@ struct Written {
 
 impl Written {
     fn at(level: &str) -> Self {
+        Self::with(level, None)
+    }
+
+    /// With metrics under that name of a stack.
+    fn with(level: &str, stack: Option<&str>) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap());
         child.args(["--exact", "everything_that_is_audited", "--ignored", "--nocapture"]).env(LEVEL, level);
+        child.envs(stack.map(|name| (STACK, name)));
         let output = child.output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -78,20 +87,20 @@ impl Written {
 
 static AT_INFO: LazyLock<Written> = LazyLock::new(|| Written::at("info"));
 
-/// Rows of the one table of the page whose first column is headed so, as cells without backticks.
-fn table(heading: &str) -> Vec<Vec<String>> {
-    let page = read(PAGE);
+/// Rows of the one table of a page whose first column is headed so, as cells without backticks.
+fn table(path: &str, heading: &str) -> Vec<Vec<String>> {
+    let page = read(path);
     let cells = |line: &str| -> Vec<String> {
         line.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
     };
     let mut rows = page.lines().skip_while(|line| !line.starts_with(&format!("| {heading} |"))).skip(2);
     let rows: Vec<_> = rows.by_ref().take_while(|line| line.starts_with('|')).map(cells).collect();
-    assert!(!rows.is_empty(), "{PAGE} has no table of {heading}");
+    assert!(!rows.is_empty(), "{path} has no table of {heading}");
     rows
 }
 
 fn column(heading: &str) -> BTreeSet<String> {
-    let rows = table(heading);
+    let rows = table(PAGE, heading);
     let names: BTreeSet<String> = rows.iter().map(|cells| cells[0].clone()).collect();
     assert_eq!(names.len(), rows.len(), "{heading}: each once");
     names
@@ -150,7 +159,7 @@ fn every_act_is_one_event_and_reading_what_is_public_is_none() {
 
 #[test]
 fn an_event_has_the_documented_members_and_no_other() {
-    let documented = table("Member");
+    let documented = table(PAGE, "Member");
     let mut seen = BTreeSet::new();
     for line in AT_INFO.audited() {
         let members = line.as_object().unwrap();
@@ -159,6 +168,7 @@ fn an_event_has_the_documented_members_and_no_other() {
             let row = row.unwrap_or_else(|| panic!("{PAGE} does not know {name}: {line}"));
             let fits = match row[1].as_str() {
                 "number" => value.is_u64(),
+                "boolean" => value.is_boolean(),
                 "object" => value.is_object(),
                 _ => value.as_str().is_some_and(|text| !text.is_empty()),
             };
@@ -269,7 +279,7 @@ fn reasons_and_outcomes_are_a_closed_list_on_the_page() {
     let outcomes = [Outcome::Success, Outcome::Refused, Outcome::Failed].map(|outcome| outcome.as_str().to_owned());
     assert_eq!(column("Outcome"), BTreeSet::from(outcomes.clone()));
     assert_eq!(values("outcome"), BTreeSet::from(outcomes));
-    for row in table("Reason") {
+    for row in table(PAGE, "Reason") {
         let outcomes: BTreeSet<String> = problems()
             .iter()
             .filter(|problem| problem.reason() == row[0])
@@ -298,14 +308,14 @@ fn the_page_has_every_reason_and_step_of_a_rotation() {
     assert!(reasons.remove(DONE) && reasons.insert(UNPROVOKED.to_owned()));
     assert_eq!(column("Reason of a rotation"), reasons);
     assert_eq!(column("Step"), values("detail"));
-    for row in table("Reason of a rotation") {
+    for row in table(PAGE, "Reason of a rotation") {
         let mut like = rotations.iter().filter(|line| line["reason"] == row[0]);
         assert!(like.all(|line| line["outcome"] == row[1]), "{row:?}");
     }
     let source = read("functions/rotate-signing-keys/src/handler.rs");
     let named = source.matches("(Outcome::").count() - source.matches("(Outcome::Success").count();
-    // Of those in the source, one is a bad event; another reason, of a defect, is the same for all such functions.
-    assert_eq!(named + 1, column("Reason of a rotation").len(), "each cause in the source is on the page");
+    // Two more, of a defect and of a setting that is missing, are the same for all such functions.
+    assert_eq!(named + 2, column("Reason of a rotation").len(), "each cause in the source is on the page");
     let tested = rotations.iter().filter(|line| line["outcome"] == "success" && line["subject"].is_string()).count();
     assert_eq!(tested, 3, "the key is told where a step was about it");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rotate_signing_keys::RotateSigningKeys;
 use serde_json::{Value, json};
+use shared::config::ConfigError;
 use shared::invoke;
 use shared::keyring::Algorithm;
 use shared::keyring::rotation::{CURRENT, Change, MAX_KEYS, PENDING, Rotation, Versions, VersionsError, Windows};
@@ -13,7 +14,7 @@ use shared::testing::FrozenClock;
 use tests::world::keyset;
 use zeroize::Zeroizing;
 
-use crate::drive::{next_id, tell};
+use crate::drive::{invocation, next_id, tell};
 
 /// What is wrong with the secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,12 +94,19 @@ async fn step(secret: &Secret, event: Value) {
         algorithm: Algorithm::EdDsa,
     };
     let (function, id) = (RotateSigningKeys { rotation, secret: "arn:keyset".to_owned() }, next_id());
-    let class = match invoke::handle(&function, event, &id).await {
+    let class = match invocation().run(invoke::handle(&function, event, &id)).await {
         Ok(_) => json!("success"),
         // Whether it was refused or failed is for the reason to say.
         Err(_) => json!(null),
     };
     tell("case", &json!({ "id": id, "act": "rotate-signing-keys", "class": class }));
+}
+
+/// An environment that lacks a setting.
+async fn unset() {
+    let (act, id) = ("rotate-signing-keys", next_id());
+    invoke::handle_without(act, ConfigError::Missing("OSTIARY_ISSUER"), &id).await;
+    tell("case", &json!({ "id": id, "act": act, "class": "failed" }));
 }
 
 /// One step after the other, well and badly.
@@ -129,4 +137,5 @@ pub async fn all() {
     ] {
         step(&secret, event).await;
     }
+    unset().await;
 }

@@ -8,6 +8,7 @@ mod cut;
 mod dynamodb_local;
 mod engines;
 mod listings;
+mod measured;
 mod passwords;
 mod persistent;
 mod races;
