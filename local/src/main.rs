@@ -153,6 +153,8 @@ fn run(arguments: &Arguments, events: &Sender<Event>) -> Result<(), Error> {
     let data = folder.as_ref().map(|folder| folder.path().to_owned());
     let parameters = BTreeMap::from([
         ("Issuer".to_owned(), base_url.clone()),
+        // On a terminal they would be noise in every line.
+        ("Metrics".to_owned(), "false".to_owned()),
         ("DefaultTenant".to_owned(), demo::TENANT.to_owned()),
     ]);
     let template = Template::read(&local::template_path(), &parameters)?;

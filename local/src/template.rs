@@ -58,7 +58,7 @@ pub enum Error {
     },
 }
 
-/// An `AWS::DynamoDB::Table`.
+/// An `AWS::DynamoDB::GlobalTable`, of which the local cloud has this region's part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     /// Logical id, which is the table's name in the local cloud.
@@ -182,7 +182,7 @@ impl Template {
     /// Every table, in the template's order.
     pub fn tables(&self) -> Result<Vec<Table>, Error> {
         let scope = self.scope()?;
-        self.resources_of_type("AWS::DynamoDB::Table")?
+        self.resources_of_type("AWS::DynamoDB::GlobalTable")?
             .into_iter()
             .map(|(name, resource)| {
                 let properties = scope.resolve(&resource.get("Properties")?)?;
@@ -274,11 +274,7 @@ impl Template {
     }
 
     fn scope(&self) -> Result<Scope<'_>, Error> {
-        let mut resources = BTreeMap::new();
-        for (name, resource) in self.section("Resources")? {
-            let kind = resource.get("Type").and_then(|kind| kind.as_text()).map_err(|problem| self.error(problem))?;
-            resources.insert(name, kind.to_owned());
-        }
+        let resources = self.section("Resources")?.into_iter().collect();
         let conditions = self.section("Conditions")?.into_iter().collect();
         Ok(Scope::new(&self.parameters, resources, conditions))
     }

@@ -12,6 +12,7 @@ pub mod paced;
 pub mod problems;
 pub mod random;
 pub mod shape;
+pub mod template;
 pub mod world;
 
 use std::path::{Path, PathBuf};

@@ -166,7 +166,7 @@ fn with_keys() -> BTreeSet<String> {
     let resources = template.get("Resources").and_then(|resources| resources.as_mapping()).unwrap();
     let functions = resources.values().filter_map(|resource| {
         let binary = resource.get("Metadata")?.get("BuildProperties")?.get("Binary")?.as_str()?;
-        text(resource.get("Properties")?.get("Policies")?).contains("KeysetSecret").then(|| binary.to_owned())
+        text(resource.get("Properties")?.get("Policies")?).contains("KeysetArn").then(|| binary.to_owned())
     });
     functions.collect()
 }

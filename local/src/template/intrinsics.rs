@@ -13,17 +13,17 @@ use crate::{ACCOUNT_ID, REGION};
 /// Deeper than any sensible template; a condition that refers to itself ends here.
 const MAX_DEPTH: usize = 64;
 
-/// What names mean: parameters, resources (logical id → type), conditions.
+/// What names mean: parameters, resources (by logical id), conditions.
 pub(super) struct Scope<'a> {
     parameters: &'a BTreeMap<String, String>,
-    resources: BTreeMap<String, String>,
+    resources: BTreeMap<String, Element<'a>>,
     conditions: BTreeMap<String, Element<'a>>,
 }
 
 impl<'a> Scope<'a> {
     pub(super) fn new(
         parameters: &'a BTreeMap<String, String>,
-        resources: BTreeMap<String, String>,
+        resources: BTreeMap<String, Element<'a>>,
         conditions: BTreeMap<String, Element<'a>>,
     ) -> Self {
         Self { parameters, resources, conditions }
@@ -76,7 +76,8 @@ impl<'a> Scope<'a> {
     fn call(&self, name: &str, argument: &Element<'a>, depth: usize) -> Result<Option<Json>, Problem> {
         match name {
             "Ref" => self.reference(argument.as_text()?, argument),
-            "GetAtt" => self.attribute(argument).map(|text| Some(Json::String(text))),
+            "GetAtt" => self.attribute(argument, depth).map(|text| Some(Json::String(text))),
+            "Select" => self.select(argument, depth).map(|text| Some(Json::String(text))),
             "Sub" => self.substitute(argument, depth).map(|text| Some(Json::String(text))),
             "Join" => self.join(argument, depth).map(|text| Some(Json::String(text))),
             "If" => self.choose(argument, depth),
@@ -90,6 +91,13 @@ impl<'a> Scope<'a> {
     fn reference(&self, name: &str, at: &Element<'_>) -> Result<Option<Json>, Problem> {
         if name == "AWS::NoValue" {
             return Ok(None);
+        }
+        if let Some((function, "Alias")) = name.split_once('.') {
+            // What SAM makes of a function's alias: the local cloud has functions only.
+            if !self.resources.contains_key(function) {
+                return Err(at.problem(unknown(function)));
+            }
+            return Ok(Some(Json::String(super::function_arn(function))));
         }
         self.named(name).map(|text| Some(Json::String(text))).ok_or_else(|| at.problem(unknown(name)))
     }
@@ -109,7 +117,7 @@ impl<'a> Scope<'a> {
             .map(str::to_owned)
     }
 
-    fn attribute(&self, argument: &Element<'a>) -> Result<String, Problem> {
+    fn attribute(&self, argument: &Element<'a>, depth: usize) -> Result<String, Problem> {
         let (resource, attribute) = match argument.value() {
             Yaml::String(text) => match text.split_once('.') {
                 Some((resource, attribute)) => (resource.to_owned(), attribute.to_owned()),
@@ -120,12 +128,35 @@ impl<'a> Scope<'a> {
                 _ => return Err(argument.problem("must hold a resource and an attribute")),
             },
         };
-        let kind = self.resources.get(&resource).ok_or_else(|| argument.problem(unknown(&resource)))?;
-        match (kind.as_str(), attribute.as_str()) {
-            ("AWS::DynamoDB::Table", "Arn") => Ok(format!("arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{resource}")),
-            ("AWS::Serverless::Function", "Arn") => Ok(super::function_arn(&resource)),
-            _ => Err(argument.problem(format!("asks {kind} for {attribute}, which the local cloud doesn't know"))),
+        self.attribute_of(&resource, &attribute, argument, depth)
+    }
+
+    fn attribute_of(&self, resource: &str, attribute: &str, at: &Element<'_>, depth: usize) -> Result<String, Problem> {
+        let element = self.resources.get(resource).ok_or_else(|| at.problem(unknown(resource)))?;
+        match (element.get("Type")?.as_text()?, attribute) {
+            ("AWS::DynamoDB::GlobalTable", "Arn") => {
+                Ok(format!("arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{resource}"))
+            }
+            ("AWS::Serverless::Function", "Arn") => Ok(super::function_arn(resource)),
+            ("AWS::SSM::Parameter", "Value") => self.text(&element.get("Properties")?.get("Value")?, depth),
+            // Only one set of settings is ever in force here.
+            ("AWS::AppConfig::HostedConfigurationVersion", "VersionNumber") => Ok("1".to_owned()),
+            (kind, _) => Err(at.problem(format!("asks {kind} for {attribute}, which the local cloud doesn't know"))),
         }
+    }
+
+    /// One of a list, or of a parameter that holds one with commas between.
+    fn select(&self, argument: &Element<'a>, depth: usize) -> Result<String, Problem> {
+        let [index, list] = &argument.items()?[..] else {
+            return Err(argument.problem("must hold a number and a list"));
+        };
+        let index: usize = self.text(index, depth)?.parse().map_err(|_| index.problem("must be a number"))?;
+        let items: Vec<String> = match self.value(list, depth)? {
+            Some(Json::String(text)) => text.split(',').map(str::to_owned).collect(),
+            Some(Json::Array(items)) => items.iter().filter_map(Json::as_str).map(str::to_owned).collect(),
+            _ => return Err(list.problem("must be a list")),
+        };
+        items.get(index).cloned().ok_or_else(|| argument.problem("selects what the list doesn't hold"))
     }
 
     fn substitute(&self, argument: &Element<'a>, depth: usize) -> Result<String, Problem> {
@@ -152,8 +183,12 @@ impl<'a> Scope<'a> {
                 result.push_str(literal);
                 result.push('}');
             } else {
-                let value = own.get(name).cloned().or_else(|| self.named(name));
-                result.push_str(&value.ok_or_else(|| argument.problem(unknown(name)))?);
+                let value = match (own.get(name).cloned().or_else(|| self.named(name)), name.split_once('.')) {
+                    (Some(value), _) => value,
+                    (None, Some((resource, attribute))) => self.attribute_of(resource, attribute, argument, depth)?,
+                    (None, None) => return Err(argument.problem(unknown(name))),
+                };
+                result.push_str(&value);
             }
             rest = after;
         }

@@ -1,10 +1,9 @@
-//! Tables, from the properties of an `AWS::DynamoDB::Table`.
+//! Tables, from the properties of an `AWS::DynamoDB::GlobalTable`.
 
 use super::{Attribute, Index, Key, Problem, Resolved, Table};
 
 /// Properties that say how AWS keeps a table, and change nothing about what a request to it answers.
-const WITHOUT_LOCAL_MEANING: [&str; 5] =
-    ["BillingMode", "DeletionProtectionEnabled", "PointInTimeRecoverySpecification", "SSESpecification", "Tags"];
+const WITHOUT_LOCAL_MEANING: [&str; 5] = ["BillingMode", "Replicas", "SSESpecification", "StreamSpecification", "Tags"];
 
 impl Table {
     pub(super) fn from_properties(name: String, properties: &Resolved) -> Result<Self, Problem> {

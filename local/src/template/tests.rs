@@ -8,8 +8,10 @@ Parameters:
   Issuer: {Type: String}
   Seconds: {Type: Number, Default: 3600}
   Protection: {Type: String, Default: 'true'}
+  Tables: {Type: CommaDelimitedList, Default: 'none,none'}
 Conditions:
   IsProtected: !Equals [!Ref Protection, 'true']
+  OtherUsers: !Not [!Equals [!Select [1, !Ref Tables], none]]
 Globals:
   Function:
     Environment:
@@ -17,7 +19,7 @@ Globals:
         ISSUER: !Ref Issuer
         SECONDS: !Ref Seconds
         JWKS: !Sub '${Issuer}/jwks.json'
-        TABLE: !Ref UsersTable
+        TABLE: !GetAtt UsersName.Value
         SECRET: !Ref KeysetSecret
         LEVEL: !If [IsProtected, warn, debug]
 Resources:
@@ -38,8 +40,13 @@ Resources:
         Nightly:
           Type: Schedule
           Properties: {Schedule: rate(1 day)}
+  UsersName:
+    Type: AWS::SSM::Parameter
+    Properties:
+      Type: String
+      Value: !If [OtherUsers, !Select [1, !Ref Tables], !Ref UsersTable]
   UsersTable:
-    Type: AWS::DynamoDB::Table
+    Type: AWS::DynamoDB::GlobalTable
     Properties:
       AttributeDefinitions:
         - {AttributeName: pk, AttributeType: S}
@@ -51,7 +58,7 @@ Resources:
           KeySchema: [{AttributeName: tenant, KeyType: HASH}, {AttributeName: pk, KeyType: RANGE}]
           Projection: {ProjectionType: ALL}
       BillingMode: PAY_PER_REQUEST
-      DeletionProtectionEnabled: !Ref Protection
+      Replicas: [{Region: !Ref AWS::Region, DeletionProtectionEnabled: !Ref Protection}]
       TimeToLiveSpecification: {AttributeName: ttl, Enabled: true}
   KeysetSecret:
     Type: AWS::SecretsManager::Secret
@@ -84,6 +91,14 @@ fn a_function_has_the_globals_and_its_own_environment() {
     ];
     let found: Vec<_> = functions[0].environment.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(found, expected);
+}
+
+#[test]
+fn a_table_is_the_one_that_a_parameter_names() {
+    let mut parameters = issuer();
+    parameters.insert("Tables".to_owned(), "none,restored".to_owned());
+    let template = Template::parse(Path::new("template.yaml"), TEMPLATE, &parameters).unwrap();
+    assert_eq!(template.functions().unwrap()[0].environment["TABLE"], "restored");
 }
 
 #[test]
