@@ -2,7 +2,9 @@
 //!
 //! Nothing here implements `Debug`: an argument may be an access token.
 
+mod cost;
 mod export;
+mod restore;
 mod tenants;
 mod users;
 
@@ -16,7 +18,9 @@ use shared::keyring::Algorithm;
 use shared::password::pepper::KeyId;
 use shared::tenant::TenantName;
 
+pub use self::cost::{Architecture, Cost};
 pub use self::export::Export;
+pub use self::restore::{Compared, KeepEnded, Missing, Restore, RestoreStep, Table};
 pub use self::tenants::{DeleteTenant, SetTenant, TenantCommand};
 pub use self::users::{DeleteUser, ExpirePassword, ListUsers, NewUser, SetPassword, UpdateUser, UserCommand, Which};
 use crate::text::{self, Secret};
@@ -203,6 +207,12 @@ pub enum Command {
     /// Take everything out into one encrypted file: tenants, users with the hashes of their passwords, credentials
     #[command(after_help = export::HELP)]
     Export(Box<Export>),
+    /// Make new tables of what was in the stack's at an earlier moment
+    #[command(after_help = restore::HELP)]
+    Restore(Box<Restore>),
+    /// Reckon what a stack costs in a month
+    #[command(after_help = cost::HELP, allow_negative_numbers = true)]
+    Cost(Box<Cost>),
     /// Print the completions of a shell
     #[command(after_help = COMPLETIONS)]
     Completions {
@@ -420,6 +430,16 @@ mod tests {
             "import",
             "import users.xml --format xml",
             "import users.csv --parallel 0",
+            "restore",
+            "restore --to yesterday",
+            "restore --to latest --table sessions",
+            "restore compare",
+            "restore compare --to 2h",
+            "restore keep-ended --to 2026-11-22T13:15:00Z --ended a",
+            "restore keep-ended --to 2026-11-22T13:15:00Z --missing-is-damage",
+            "restore keep-ended --to 2026-11-22T13:15:00Z --distrust --end-sessions",
+            "restore keep-ended --to 2026-11-22T13:15:00Z --distrust --before a,b,c,d,e",
+            "restore --to latest keep-ended --to 2026-11-22T13:15:00Z",
         ] {
             assert!(parse(line).is_err_and(|error| error.exit_code() == 2), "{line}");
         }

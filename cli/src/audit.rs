@@ -19,7 +19,9 @@ use tracing::{Level, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::arguments::{AccessTokenCommand, Command, KeysCommand, PepperCommand, TenantCommand, UserCommand};
+use crate::arguments::{
+    AccessTokenCommand, Command, KeysCommand, PepperCommand, RestoreStep, TenantCommand, UserCommand,
+};
 use crate::connection::{Connection, FunctionLogs};
 use crate::failure::Failure;
 use crate::output::Answer;
@@ -59,9 +61,15 @@ pub const fn name(command: &Command) -> Option<&'static str> {
         Command::Pepper(PepperCommand::Init) => Some("operator-pepper-init"),
         Command::Pepper(PepperCommand::Rotate) => Some("operator-pepper-rotate"),
         Command::Pepper(PepperCommand::Drop { .. }) => Some("operator-pepper-drop"),
+        Command::Restore(restore) => match restore.step {
+            None => Some("operator-restore"),
+            Some(RestoreStep::KeepEnded(_)) => Some("operator-restore-keep-ended"),
+            Some(RestoreStep::Compare(_)) => None,
+        },
         Command::Tenant(TenantCommand::List | TenantCommand::Show { .. })
         | Command::User(UserCommand::List(_) | UserCommand::Show(_))
         | Command::Completions { .. }
+        | Command::Cost(_)
         | Command::AccessToken(AccessTokenCommand::List)
         | Command::Keys(KeysCommand::Show)
         | Command::Pepper(PepperCommand::Show) => None,
@@ -194,6 +202,7 @@ mod tests {
             "pepper init",
             "pepper rotate",
             "pepper drop a",
+            "restore keep-ended --to 2026-11-22T13:15:00Z",
         ];
         let reading = [
             "tenant list",
@@ -203,6 +212,7 @@ mod tests {
             "access-token list",
             "keys show",
             "pepper show",
+            "restore compare --to 2026-11-22T13:15:00Z",
         ];
         let name = |line: &str| {
             let arguments = Arguments::try_parse_from(["ostiary"].into_iter().chain(line.split(' ')));
@@ -214,6 +224,7 @@ mod tests {
         }
         assert_eq!(name("import users.csv"), Some("operator-import"));
         assert_eq!(name("export --to - --plaintext"), Some("operator-export"));
+        assert_eq!(name("restore --to latest"), Some("operator-restore"));
         assert_eq!(name("import users.csv --dry-run"), None);
         assert!(reading.iter().all(|line| name(line).is_none()));
         let tool = Arguments::command();

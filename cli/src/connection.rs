@@ -18,7 +18,7 @@ use shared::clock::SystemClock;
 use shared::password::pepper::Pepper;
 use shared::password::{Hasher, PasswordError};
 use shared::random::SystemRandom;
-use shared::store::dynamo::DynamoStore;
+use shared::store::dynamo::{DynamoStore, Tables};
 use shared::tenant::TenantName;
 
 use crate::arguments::{Form, Global};
@@ -30,6 +30,8 @@ use crate::variables::{self, Variables};
 
 /// The way to one stack.
 pub struct Connection {
+    /// Its name, where it was named.
+    pub stack: Option<String>,
     /// What the stack is.
     pub settings: Settings,
     /// How to answer.
@@ -75,17 +77,27 @@ impl Connection {
         };
         let function_logs = FunctionLogs::choose(global, &variables);
         let settings = Settings::read(&variables)?;
-        Ok(Self { settings, form: global.output, function_logs, sdk, endpoints, local: global.local })
+        let stack = global.stack.clone();
+        Ok(Self { stack, settings, form: global.output, function_logs, sdk, endpoints, local: global.local })
     }
 
     /// The stack's store.
     pub fn store(&self) -> DynamoStore {
+        self.store_of(self.settings.tables.clone())
+    }
+
+    /// A store of other tables beside the stack's.
+    pub fn store_of(&self, tables: Tables) -> DynamoStore {
+        DynamoStore::new(self.dynamodb(), tables, Arc::new(SystemRandom))
+    }
+
+    /// The service that has the stack's tables.
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         let mut builder = aws_sdk_dynamodb::config::Builder::from(&self.sdk);
         if let Some(url) = &self.endpoints.dynamodb {
             builder = builder.endpoint_url(url);
         }
-        let client = aws_sdk_dynamodb::Client::from_conf(builder.build());
-        DynamoStore::new(client, self.settings.tables.clone(), Arc::new(SystemRandom))
+        aws_sdk_dynamodb::Client::from_conf(builder.build())
     }
 
     /// What hashes passwords as the stack does; its pepper is not read yet.

@@ -8,6 +8,7 @@ mod arguments;
 mod audit;
 mod confirm;
 mod connection;
+mod cost;
 #[cfg(test)]
 mod documented;
 mod export;
@@ -18,6 +19,7 @@ mod output;
 mod password;
 mod pepper;
 mod record;
+mod restore;
 mod settings;
 mod stack;
 mod tenant;
@@ -45,6 +47,12 @@ async fn main() -> ExitCode {
     let form = arguments.global.output;
     if let Command::Completions { shell } = arguments.command {
         return output::completions(shell);
+    }
+    if let Command::Cost(cost) = &arguments.command {
+        return match cost::run(cost).and_then(|answer| output::print(&answer, form)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => output::report(&failure, None, form),
+        };
     }
     let connection = match Connection::open(&arguments.global).await {
         Ok(connection) => connection,
@@ -102,9 +110,10 @@ async fn run(command: Command, connection: &Connection) -> Result<Answer, Failur
         Command::Keys(KeysCommand::Retire { kids, yes }) => keys::retire(connection, &kids, yes).await,
         Command::Keys(KeysCommand::Show) => keys::show(connection).await,
         // Answered before there is a connection.
-        Command::Completions { .. } => Err(Failure::Setup("completions need no stack".to_owned())),
+        Command::Completions { .. } | Command::Cost(_) => Err(Failure::Setup("this needs no stack".to_owned())),
         Command::Import(import) => import::run(connection, *import).await,
         Command::Export(export) => export::run(connection, *export).await,
+        Command::Restore(restore) => restore::run(connection, *restore).await,
         Command::Pepper(PepperCommand::Init) => pepper::init(connection).await,
         Command::Pepper(PepperCommand::Rotate) => pepper::rotate(connection).await,
         Command::Pepper(PepperCommand::Drop { keyid, yes }) => pepper::drop(connection, &keyid, yes).await,

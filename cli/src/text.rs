@@ -8,6 +8,7 @@ use shared::clock::Timestamp;
 use shared::keyring::Algorithm;
 use shared::password::pepper::KeyId;
 use shared::profiles;
+use shared::store::dynamo::Tables;
 use shared::tenant::TenantName;
 use shared::user::{Email, UserId, UserName};
 use zeroize::Zeroizing;
@@ -143,6 +144,53 @@ pub fn allowed_algorithm(text: &str) -> Result<Allowed, Rule> {
 
 pub fn date_time(text: &str) -> Result<Timestamp, Rule> {
     Timestamp::parse(text).ok_or("must be a date and time such as 2027-12-31T00:00:00Z or 2027-12-31T01:00:00+01:00")
+}
+
+/// A moment in the past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// This one.
+    At(Timestamp),
+    /// So long ago.
+    Ago(Duration),
+    /// The last one that there is.
+    Latest,
+}
+
+pub fn moment(text: &str) -> Result<Moment, Rule> {
+    const RULE: Rule =
+        "must be a date and time such as 2027-12-31T00:00:00Z, how long ago such as 2h or 90m, or latest";
+    if text == "latest" {
+        return Ok(Moment::Latest);
+    }
+    if let Ok(moment) = date_time(text) {
+        return Ok(Moment::At(moment));
+    }
+    let ago = text.strip_suffix("ago").unwrap_or(text).trim_end();
+    humantime::parse_duration(ago).map(Moment::Ago).map_err(|_| RULE)
+}
+
+/// The five tables of a stack.
+#[derive(Clone)]
+pub struct TableNames(pub Tables);
+
+pub fn table_names(text: &str) -> Result<TableNames, Rule> {
+    const RULE: Rule = "must be the names of five tables, separated by commas: of credentials, users, tickets, auth \
+                        headers and applications";
+    let names: Vec<_> = text.split(',').map(str::trim).filter(|name| is_table_name(name)).map(str::to_owned).collect();
+    let [credentials, users, tickets, auth_headers, applications] = <[String; 5]>::try_from(names).map_err(|_| RULE)?;
+    Ok(TableNames(Tables { credentials, users, tickets, auth_headers, applications }))
+}
+
+fn is_table_name(text: &str) -> bool {
+    (3..=255).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+}
+
+/// What names of tables begin with: the rest of a name has up to 40 characters.
+pub fn table_prefix(text: &str) -> Result<String, Rule> {
+    let valid = (1..=200).contains(&text.len()) && is_table_name(&format!("{text}---"));
+    valid.then(|| text.to_owned()).ok_or("must be 1 to 200 letters, digits, '.', '_' and '-'")
 }
 
 pub fn url(text: &str) -> Result<String, Rule> {

@@ -5,12 +5,14 @@
 mod access_tokens;
 mod accounts;
 mod audit;
+mod cost;
 mod deletion;
 mod export;
 mod import;
 mod keys;
 mod pepper;
 mod reaching;
+mod restore;
 mod settings;
 mod tenants;
 mod users;

@@ -44,6 +44,20 @@ pub enum StoreError {
         /// Which attribute.
         attribute: &'static str,
     },
+    /// A stored item is of a format that came after those which are known here: newer functions wrote it, and what they
+    /// know of it is not known to these.
+    #[error(
+        "a stored {item} is of format {version}, and formats up to {known} are known here: newer functions wrote it, and \
+         these are too old for the tables"
+    )]
+    Newer {
+        /// Which kind of item.
+        item: &'static str,
+        /// The version of its format.
+        version: u64,
+        /// The newest version that is known.
+        known: u64,
+    },
 }
 
 /// Whether a conditional write happened.

@@ -348,7 +348,7 @@ impl DynamoStore {
     }
 
     /// Items of one table, strongly consistent, in no order; those that don't exist are left out.
-    async fn batch_get(&self, table: &str, keys: Vec<Attributes>) -> Result<Vec<Attributes>, StoreError> {
+    pub(super) async fn batch_get(&self, table: &str, keys: Vec<Attributes>) -> Result<Vec<Attributes>, StoreError> {
         let request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
         let request = request.map_err(|error| unavailable("BatchGetItem", error))?;
         let mut items = self.get(HashMap::from([(table.to_owned(), request)])).await?;

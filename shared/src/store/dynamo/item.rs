@@ -14,6 +14,10 @@
 //! | AuthHeaders | user id | digest | [`AuthHeader`] |
 //! | Applications | `TENANT#name` | | [`Tenant`] |
 //! | Applications | `TOKEN#digest` | | [`AccessToken`] |
+//!
+//! Every item says of which version of its [`Kind`]'s format it is. Who reads one takes every version up to the newest that
+//! it knows, and refuses a newer one: it can't tell what it doesn't understand from what is not there. Versions are raised
+//! only as docs/upgrading.md says. The keys, and whose a credential is, have no version.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -44,6 +48,9 @@ pub(crate) type Attributes = HashMap<String, AttributeValue>;
 pub(crate) mod name {
     pub(crate) const PK: &str = "pk";
     pub(crate) const SK: &str = "sk";
+    /// Which version of its kind's format an item has; missing in those of the first that were written before there were
+    /// versions. Short, since every item pays for it.
+    pub(crate) const FORMAT: &str = "v";
     pub(crate) const TTL: &str = "ttl";
     pub(crate) const OPERATION: &str = "op";
     pub(crate) const KIND: &str = "kind";
@@ -111,6 +118,44 @@ pub(crate) mod name {
     pub(crate) const CLOSING: &str = "closing";
 }
 
+macro_rules! kinds {
+    ($($kind:ident = $name:literal in version $format:literal;)*) => {
+        /// What kinds of items there are.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Kind {
+            $(#[doc = $name] $kind,)*
+        }
+
+        impl Kind {
+            /// All of them.
+            #[cfg(any(test, feature = "testing"))]
+            pub(crate) const ALL: &[Self] = &[$(Self::$kind),*];
+
+            /// What messages call it.
+            pub(crate) const fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+
+            /// The newest version of its format: the one that is written.
+            pub(crate) const fn format(self) -> u64 {
+                match self { $(Self::$kind => $format,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    Credential = "credential" in version 1;
+    Claim = "claim" in version 1;
+    OneTime = "one-time token" in version 1;
+    User = "user" in version 1;
+    Ticket = "ticket" in version 1;
+    PersistentLogin = "persistent login" in version 1;
+    AuthHeader = "auth header" in version 1;
+    Tenant = "tenant" in version 1;
+    AccessToken = "access token" in version 1;
+}
+
 /// [`name::KIND`] of tenants, the partition of their listing.
 pub(crate) const KIND_TENANT: &str = "TENANT";
 /// [`name::KIND`] of access tokens.
@@ -120,6 +165,12 @@ pub(crate) const KIND_TOKEN: &str = "TOKEN";
 pub(crate) const TICKET_PREFIX: &str = "T#";
 /// The same of persistent logins.
 const PERSISTENT_PREFIX: &str = "P#";
+
+/// What the keys of credentials, claims, tenants and access tokens start with.
+const NAME_PREFIX: &str = "NAME#";
+const EMAIL_PREFIX: &str = "EMAIL#";
+const TENANT_PREFIX: &str = "TENANT#";
+const TOKEN_PREFIX: &str = "TOKEN#";
 
 /// What the key of every one-time token starts with.
 const ONE_TIME_PREFIX: &str = "RESET#";
@@ -158,12 +209,12 @@ fn pk_and_sk(pk: &str, sk: String) -> Attributes {
 
 /// Key of a credential.
 pub(crate) fn credential_key(login: &LoginName) -> Attributes {
-    only_pk(format!("NAME#{}#{}", escape(login.tenant()), login.name()))
+    only_pk(format!("{NAME_PREFIX}{}#{}", escape(login.tenant()), login.name()))
 }
 
 /// Key of the claim on an e-mail address.
 pub(crate) fn email_key(claim: &LoginName) -> Attributes {
-    only_pk(format!("EMAIL#{}#{}", escape(claim.tenant()), claim.name()))
+    only_pk(format!("{EMAIL_PREFIX}{}#{}", escape(claim.tenant()), claim.name()))
 }
 
 /// Key of a one-time token.
@@ -193,12 +244,12 @@ pub(crate) fn auth_header_key(key: &AuthHeaderKey) -> Attributes {
 
 /// Key of a tenant.
 pub(crate) fn tenant_key(tenant: &TenantName) -> Attributes {
-    only_pk(format!("TENANT#{}", tenant.as_str()))
+    only_pk(format!("{TENANT_PREFIX}{}", tenant.as_str()))
 }
 
 /// Key of an access token.
 pub(crate) fn access_token_key(digest: Digest) -> Attributes {
-    only_pk(format!("TOKEN#{}", digest.to_base64url()))
+    only_pk(format!("{TOKEN_PREFIX}{}", digest.to_base64url()))
 }
 
 /// Reads attributes, naming what is missing or wrong.
@@ -208,6 +259,17 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Begins to read an item, if its format is one that is known here.
+    fn of(kind: Kind, attributes: &'a Attributes) -> Result<Self, StoreError> {
+        let reader = Self { item: kind.name(), attributes };
+        let version = reader.optional(name::FORMAT, as_number)?.unwrap_or(1);
+        let known = kind.format();
+        if version > known {
+            return Err(StoreError::Newer { item: kind.name(), version, known });
+        }
+        Ok(reader)
+    }
+
     fn corrupt(&self, attribute: &'static str) -> StoreError {
         StoreError::Corrupt { item: self.item, attribute }
     }
@@ -269,9 +331,15 @@ fn add<const N: usize>(mut key: Attributes, attributes: [(&str, AttributeValue);
     key
 }
 
+/// A new item of a kind.
+fn new<const N: usize>(kind: Kind, key: Attributes, attributes: [(&str, AttributeValue); N]) -> Attributes {
+    add(add(key, [(name::FORMAT, number(kind.format()))]), attributes)
+}
+
 /// The item of a new credential.
 pub(crate) fn credential_item(login: &LoginName, user: &User, password: Option<&NewPassword>) -> Attributes {
-    let mut item = add(
+    let mut item = new(
+        Kind::Credential,
         credential_key(login),
         [
             (name::USER, text(user.id.as_str())),
@@ -298,9 +366,9 @@ pub(crate) fn password_attributes(password: &NewPassword) -> [(&'static str, Att
 
 /// The name under which a credential's item was found.
 pub(crate) fn credential_name(attributes: &Attributes) -> Result<LoginName, StoreError> {
-    let reader = Reader { item: "credential", attributes };
+    let reader = Reader::of(Kind::Credential, attributes)?;
     reader.required(name::PK, |value| {
-        let (tenant, canonical) = as_text(value)?.strip_prefix("NAME#")?.split_once('#')?;
+        let (tenant, canonical) = as_text(value)?.strip_prefix(NAME_PREFIX)?.split_once('#')?;
         // No tenant's name holds what would have been escaped.
         Some(LoginName::new(&TenantName::parse(tenant)?, &UserName::parse(canonical)?))
     })
@@ -308,7 +376,7 @@ pub(crate) fn credential_name(attributes: &Attributes) -> Result<LoginName, Stor
 
 /// Reads a credential's item; `login` is the name that it was found under.
 pub(crate) fn credential(login: LoginName, attributes: &Attributes) -> Result<Credential, StoreError> {
-    let reader = Reader { item: "credential", attributes };
+    let reader = Reader::of(Kind::Credential, attributes)?;
     let as_phc = |value: &AttributeValue| as_text(value).map(|phc| Phc::from_stored(phc.to_owned()));
     let as_phcs = |value: &AttributeValue| as_texts(value).map(|all| all.into_iter().map(Phc::from_stored).collect());
     let created = reader.required(name::CREATED, as_moment)?;
@@ -327,7 +395,7 @@ pub(crate) fn credential(login: LoginName, attributes: &Attributes) -> Result<Cr
 
 /// Whose a credential is, by as much of its item as everybody may read.
 pub(crate) fn owner(attributes: &Attributes) -> Result<UserId, StoreError> {
-    Reader { item: "credential", attributes }.required(name::USER, as_user_id)
+    Reader::of(Kind::Credential, attributes)?.required(name::USER, as_user_id)
 }
 
 /// Reads the counters of guesses, whose attributes are named by kind, day and place.
@@ -375,21 +443,26 @@ fn as_numbers(value: &AttributeValue) -> Option<BTreeSet<u32>> {
 
 /// Reads a claim's item; its account is in the tenant of the key that it was found under.
 pub(crate) fn claim(key: &LoginName, attributes: &Attributes) -> Result<Claim, StoreError> {
-    let reader = Reader { item: "claim", attributes };
+    let reader = Reader::of(Kind::Claim, attributes)?;
     let canonical = reader.required(name::NAME, |value| UserName::parse(as_text(value)?))?;
-    let tenant =
-        TenantName::parse(key.tenant()).ok_or(StoreError::Corrupt { item: "claim", attribute: name::TENANT })?;
+    let tenant = TenantName::parse(key.tenant())
+        .ok_or(StoreError::Corrupt { item: Kind::Claim.name(), attribute: name::TENANT })?;
     Ok(Claim { user: reader.required(name::USER, as_user_id)?, name: LoginName::new(&tenant, &canonical) })
 }
 
 /// The item of a claim on an e-mail address.
 pub(crate) fn email_item(claim: &LoginName, user: &User) -> Attributes {
-    add(email_key(claim), [(name::USER, text(user.id.as_str())), (name::NAME, text(user.name.canonical()))])
+    new(
+        Kind::Claim,
+        email_key(claim),
+        [(name::USER, text(user.id.as_str())), (name::NAME, text(user.name.canonical()))],
+    )
 }
 
 /// The item of a user. `name` is the canonical user name, by which the listing of a tenant is sorted.
 pub(crate) fn user_item(user: &User) -> Attributes {
-    let mut item = add(
+    let mut item = new(
+        Kind::User,
         user_key(&user.id),
         [
             (name::TENANT, text(user.tenant.as_str())),
@@ -437,7 +510,7 @@ fn as_user_attributes(value: &AttributeValue) -> Option<user::Attributes> {
 
 /// Reads a user's item.
 pub(crate) fn user(attributes: &Attributes) -> Result<User, StoreError> {
-    let reader = Reader { item: "user", attributes };
+    let reader = Reader::of(Kind::User, attributes)?;
     let owned = |value: &AttributeValue| as_text(value).map(str::to_owned);
     Ok(User {
         id: reader.required(name::PK, as_user_id)?,
@@ -474,7 +547,8 @@ fn as_origin(value: &AttributeValue) -> Option<Origin> {
 
 /// The item of a ticket. The table's TTL removes it some time after its end; nothing rests on when.
 pub(crate) fn ticket_item(ticket: &Ticket) -> Attributes {
-    let mut item = add(
+    let mut item = new(
+        Kind::Ticket,
         ticket_key(&ticket.key),
         [
             (name::TENANT, text(ticket.tenant.as_str())),
@@ -531,7 +605,7 @@ pub(crate) fn ticket_ttl(expires: Timestamp) -> AttributeValue {
 
 /// The key of a ticket's item, for items that were found by their user.
 pub(crate) fn ticket_key_of(attributes: &Attributes) -> Result<TicketKey, StoreError> {
-    let reader = Reader { item: "ticket", attributes };
+    let reader = Reader::of(Kind::Ticket, attributes)?;
     Ok(TicketKey {
         user: reader.required(name::PK, as_user_id)?,
         digest: reader
@@ -541,7 +615,7 @@ pub(crate) fn ticket_key_of(attributes: &Attributes) -> Result<TicketKey, StoreE
 
 /// Reads a ticket's item.
 pub(crate) fn ticket(key: TicketKey, attributes: &Attributes) -> Result<Ticket, StoreError> {
-    let reader = Reader { item: "ticket", attributes };
+    let reader = Reader::of(Kind::Ticket, attributes)?;
     Ok(Ticket {
         key,
         tenant: reader.required(name::TENANT, as_tenant_name)?,
@@ -562,7 +636,8 @@ pub(crate) fn ticket(key: TicketKey, attributes: &Attributes) -> Result<Ticket, 
 
 /// The item of a persistent login.
 pub(crate) fn persistent_login_item(login: &PersistentLogin) -> Attributes {
-    let mut item = add(
+    let mut item = new(
+        Kind::PersistentLogin,
         persistent_login_key(&login.key),
         [
             (name::TENANT, text(login.tenant.as_str())),
@@ -583,7 +658,7 @@ pub(crate) fn persistent_login(
     key: PersistentLoginKey,
     attributes: &Attributes,
 ) -> Result<PersistentLogin, StoreError> {
-    let reader = Reader { item: "persistent login", attributes };
+    let reader = Reader::of(Kind::PersistentLogin, attributes)?;
     Ok(PersistentLogin {
         key,
         tenant: reader.required(name::TENANT, as_tenant_name)?,
@@ -598,7 +673,8 @@ pub(crate) fn persistent_login(
 
 /// The item of an auth header.
 pub(crate) fn auth_header_item(header: &AuthHeader) -> Attributes {
-    let mut item = add(
+    let mut item = new(
+        Kind::AuthHeader,
         auth_header_key(&header.key),
         [
             (name::NAME, text(&header.name)),
@@ -622,7 +698,7 @@ pub(crate) fn auth_header_ttl(expires: Timestamp) -> AttributeValue {
 
 /// Reads an auth header's item.
 pub(crate) fn auth_header(attributes: &Attributes) -> Result<AuthHeader, StoreError> {
-    let reader = Reader { item: "auth header", attributes };
+    let reader = Reader::of(Kind::AuthHeader, attributes)?;
     let user = reader.required(name::PK, as_user_id)?;
     let digest = reader.required(name::SK, |value| Digest::from_base64url(as_text(value)?))?;
     let owned = |value: &AttributeValue| as_text(value).map(str::to_owned);
@@ -645,7 +721,8 @@ pub(crate) fn one_time_item(token: &OneTime) -> Attributes {
         Purpose::Reset { version } => ("reset", Some(version)),
         Purpose::Verify => ("verify", None),
     };
-    let mut item = add(
+    let mut item = new(
+        Kind::OneTime,
         one_time_key(&token.key),
         [
             (name::USER, text(token.key.user.as_str())),
@@ -664,7 +741,7 @@ pub(crate) fn one_time_item(token: &OneTime) -> Attributes {
 
 /// Reads a one-time token's item, if it is the token of `key`'s user.
 pub(crate) fn one_time(key: &OneTimeKey, attributes: &Attributes) -> Result<Option<OneTime>, StoreError> {
-    let reader = Reader { item: "one-time token", attributes };
+    let reader = Reader::of(Kind::OneTime, attributes)?;
     if reader.required(name::USER, as_user_id)? != key.user {
         return Ok(None);
     }
@@ -684,9 +761,90 @@ pub(crate) fn one_time(key: &OneTimeKey, attributes: &Attributes) -> Result<Opti
     }))
 }
 
+/// Reads an item of any kind and table, to see whether that can be done.
+#[cfg(any(test, feature = "restore"))]
+pub(crate) fn check(attributes: &Attributes) -> Result<(), StoreError> {
+    let pk = attributes.get(name::PK).and_then(as_text).unwrap_or_default();
+    let has = |prefix| pk.starts_with(prefix);
+    // No user's id has the separator in it.
+    match attributes.get(name::SK).and_then(as_text) {
+        Some(sk) if sk.starts_with(TICKET_PREFIX) || sk.starts_with(PERSISTENT_PREFIX) => {
+            session(attributes).map(|_| ())
+        }
+        Some(_) => auth_header(attributes).map(|_| ()),
+        None if has(NAME_PREFIX) => credential(credential_name(attributes)?, attributes).map(|_| ()),
+        None if has(EMAIL_PREFIX) => {
+            let reader = Reader::of(Kind::Claim, attributes)?;
+            reader.required(name::NAME, as_text)?;
+            reader.required(name::USER, as_user_id).map(|_| ())
+        }
+        None if has(ONE_TIME_PREFIX) => {
+            let reader = Reader::of(Kind::OneTime, attributes)?;
+            let digest =
+                |value: &AttributeValue| Digest::from_base64url(as_text(value)?.strip_prefix(ONE_TIME_PREFIX)?);
+            let key = OneTimeKey {
+                user: reader.required(name::USER, as_user_id)?,
+                digest: reader.required(name::PK, digest)?,
+            };
+            one_time(&key, attributes).map(|_| ())
+        }
+        None if has(TENANT_PREFIX) => tenant(attributes).map(|_| ()),
+        None if has(TOKEN_PREFIX) => access_token(attributes).map(|_| ()),
+        None => user(attributes).map(|_| ()),
+    }
+}
+
+/// What can be said of a ticket or persistent login without knowing which it is.
+#[cfg(any(test, feature = "restore"))]
+pub(crate) struct Session {
+    pub(crate) epoch: u64,
+    /// Grows with each use or refresh.
+    pub(crate) step: i128,
+    /// The attribute that holds the step.
+    pub(crate) counts: &'static str,
+}
+
+/// Reads a ticket's or persistent login's item.
+#[cfg(any(test, feature = "restore"))]
+pub(crate) fn session(attributes: &Attributes) -> Result<Session, StoreError> {
+    if let Ok(key) = ticket_key_of(attributes) {
+        let Ticket { epoch, last_request, .. } = ticket(key, attributes)?;
+        return Ok(Session { epoch, step: last_request.as_millis().into(), counts: name::LAST_REQUEST });
+    }
+    let reader = Reader::of(Kind::PersistentLogin, attributes)?;
+    let digest = |value: &AttributeValue| Digest::from_base64url(as_text(value)?.strip_prefix(PERSISTENT_PREFIX)?);
+    let key =
+        PersistentLoginKey { user: reader.required(name::PK, as_user_id)?, digest: reader.required(name::SK, digest)? };
+    let PersistentLogin { epoch, generation, .. } = persistent_login(key, attributes)?;
+    Ok(Session { epoch, step: generation.into(), counts: name::GENERATION })
+}
+
+/// The key of an item.
+#[cfg(any(test, feature = "restore"))]
+pub(crate) fn key_of(attributes: &Attributes) -> Attributes {
+    let parts = [name::PK, name::SK].into_iter().filter_map(|part| Some((part, attributes.get(part)?)));
+    parts.map(|(part, value)| (part.to_owned(), value.clone())).collect()
+}
+
+/// What an item is called where people read it: the name or digest of its key, behind that of its user.
+#[cfg(any(test, feature = "restore"))]
+pub(crate) fn called(attributes: &Attributes) -> String {
+    let part = |attribute| attributes.get(attribute).and_then(as_text);
+    let pk = part(name::PK).unwrap_or_default();
+    let pk = [TENANT_PREFIX, TOKEN_PREFIX].into_iter().find_map(|prefix| pk.strip_prefix(prefix)).unwrap_or(pk);
+    part(name::SK).map_or_else(|| pk.to_owned(), |sk| format!("{pk}/{sk}"))
+}
+
+/// When an item was made, if it says so.
+#[cfg(any(test, feature = "restore"))]
+pub(crate) fn created(attributes: &Attributes) -> Option<Timestamp> {
+    as_moment(attributes.get(name::CREATED)?)
+}
+
 /// The item of a new tenant.
 pub(crate) fn tenant_item(tenant: &Tenant) -> Attributes {
-    add(
+    new(
+        Kind::Tenant,
         tenant_key(&tenant.name),
         [
             (name::KIND, text(KIND_TENANT)),
@@ -700,7 +858,7 @@ pub(crate) fn tenant_item(tenant: &Tenant) -> Attributes {
 
 /// Reads a tenant's item. One that was made before tenants had rules has those of [`Settings::default`].
 pub(crate) fn tenant(attributes: &Attributes) -> Result<Tenant, StoreError> {
-    let reader = Reader { item: "tenant", attributes };
+    let reader = Reader::of(Kind::Tenant, attributes)?;
     Ok(Tenant {
         name: reader.required(name::NAME, as_tenant_name)?,
         created: reader.required(name::CREATED, as_moment)?,
@@ -768,7 +926,7 @@ pub(crate) fn settings_value(settings: &Settings) -> AttributeValue {
 }
 
 fn as_settings(value: &AttributeValue) -> Option<Settings> {
-    let reader = Reader { item: "tenant", attributes: value.as_m().ok()? };
+    let reader = Reader { item: Kind::Tenant.name(), attributes: value.as_m().ok()? };
     let as_seconds = |value: &AttributeValue| as_number(value).map(Duration::from_secs);
     let seconds = |attribute| reader.optional(attribute, as_seconds).ok();
     let algorithms = reader.required(setting::ALGORITHMS, as_texts).ok()?;
@@ -814,7 +972,8 @@ pub(crate) fn access_token_item(token: &AccessToken) -> Attributes {
             (name::ACTIONS.to_owned(), actions),
         ]))
     });
-    let mut item = add(
+    let mut item = new(
+        Kind::AccessToken,
         access_token_key(token.digest),
         [
             (name::KIND, text(KIND_TOKEN)),
@@ -830,8 +989,8 @@ pub(crate) fn access_token_item(token: &AccessToken) -> Attributes {
 
 /// Reads an access token's item.
 pub(crate) fn access_token(attributes: &Attributes) -> Result<AccessToken, StoreError> {
-    let reader = Reader { item: "access token", attributes };
-    let as_digest = |value: &AttributeValue| Digest::from_base64url(as_text(value)?.strip_prefix("TOKEN#")?);
+    let reader = Reader::of(Kind::AccessToken, attributes)?;
+    let as_digest = |value: &AttributeValue| Digest::from_base64url(as_text(value)?.strip_prefix(TOKEN_PREFIX)?);
     let as_permissions = |value: &AttributeValue| value.as_l().ok()?.iter().map(as_permission).collect();
     Ok(AccessToken {
         digest: reader.required(name::PK, as_digest)?,
@@ -1018,5 +1177,16 @@ mod tests {
         assert!(matches!(user(&item), Err(StoreError::Corrupt { item: "user", attribute: "enabled" })));
         item.remove(name::ENABLED);
         assert!(matches!(user(&item), Err(StoreError::Corrupt { .. })));
+    }
+
+    #[test]
+    fn an_item_of_a_newer_format_is_refused_and_one_without_a_format_is_of_the_first() {
+        let mut item = user_item(&sample_user("u-1"));
+        assert_eq!(item.remove(name::FORMAT), Some(number(Kind::User.format())));
+        assert!(user(&item).is_ok());
+        item.insert(name::FORMAT.to_owned(), number(Kind::User.format() + 1));
+        assert!(matches!(user(&item), Err(StoreError::Newer { item: "user", version: 2, known: 1 })));
+        item.insert(name::FORMAT.to_owned(), text("1"));
+        assert!(matches!(user(&item), Err(StoreError::Corrupt { item: "user", attribute: "v" })));
     }
 }

@@ -4,6 +4,9 @@ mod accounts;
 mod administration;
 mod expressions;
 pub(crate) mod item;
+#[cfg(any(test, feature = "restore"))]
+pub mod restored;
+mod stopwatch;
 mod transaction;
 
 use std::collections::{BTreeSet, HashMap};
@@ -21,6 +24,7 @@ use aws_sdk_dynamodb::types::{
 
 use self::expressions::Expressions;
 use self::item::{Attributes, name, number};
+use self::stopwatch::Stopwatch;
 use self::transaction::{Outcome, create, update};
 use crate::auth_header::{AuthHeader, AuthHeaderKey};
 use crate::clock::Timestamp;
@@ -40,6 +44,12 @@ const DELETE_TRIES: u32 = 3;
 /// Of 1 MB each, which is some 3,000 tickets and a few hundredths of a second.
 const TICKET_PAGES: u32 = 16;
 const PAUSE: Duration = Duration::from_millis(25);
+
+/// What kinds of items there are, and the newest version of each one's format.
+#[cfg(any(test, feature = "testing"))]
+pub fn formats() -> impl Iterator<Item = (&'static str, u64)> {
+    item::Kind::ALL.iter().map(|kind| (kind.name(), kind.format()))
+}
 
 /// The names of a stack's tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,8 +77,10 @@ pub struct DynamoStore {
 impl DynamoStore {
     /// A store over `client`.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "it is taken over: its calls are measured from here on")]
     pub fn new(client: Client, tables: Tables, random: Arc<dyn Random>) -> Self {
-        Self { client, tables: Arc::new(tables), random }
+        let measured = client.config().to_builder().interceptor(Stopwatch).build();
+        Self { client: Client::from_conf(measured), tables: Arc::new(tables), random }
     }
 
     /// Opens the connection before the first request needs it, by a read of `wanted` whose answer does not matter.
