@@ -206,6 +206,14 @@ pub enum Purpose {
 const APART: Duration = Duration::from_secs(2 * LEEWAY.as_secs());
 
 impl Purpose {
+    /// The time by which it is judged whether something has begun.
+    fn soon(self, now: Timestamp) -> Timestamp {
+        now.plus(match self {
+            Self::Use => LEEWAY,
+            Self::End => APART,
+        })
+    }
+
     /// The time by which it is judged whether something is over.
     #[must_use]
     pub fn at(self, now: Timestamp) -> Timestamp {
@@ -274,7 +282,7 @@ fn decode<T: serde::de::DeserializeOwned>(part: &str) -> Option<T> {
 }
 
 fn check(purpose: Purpose, claims: Claims, party: &Party, now: Timestamp) -> Result<Verified, Rejection> {
-    let soon = now.plus(LEEWAY).as_seconds();
+    let soon = purpose.soon(now).as_seconds();
     if claims.iss != party.issuer {
         return Err(Rejection::Invalid("iss"));
     }
@@ -284,10 +292,10 @@ fn check(purpose: Purpose, claims: Claims, party: &Party, now: Timestamp) -> Res
     if purpose.at(now).as_seconds() >= claims.exp {
         return Err(Rejection::Invalid("exp"));
     }
-    if purpose == Purpose::Use && claims.iat > soon {
+    if claims.iat > soon {
         return Err(Rejection::Invalid("iat"));
     }
-    if purpose == Purpose::Use && claims.nbf.is_some_and(|nbf| nbf > soon) {
+    if claims.nbf.is_some_and(|nbf| nbf > soon) {
         return Err(Rejection::Invalid("nbf"));
     }
     Ok(Verified {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use shared::keyring::Algorithm;
 use tests::{escaped, hex};
 
+use crate::APART;
 use crate::forge::{Forge, altered, decode, encode};
 
 /// A way to spell a part of a token otherwise.
@@ -189,6 +190,17 @@ fn claims(forge: &Forge) -> Vec<Class> {
     classes
 }
 
+/// The names of those that the clock of another environment may take, so that they can be ended.
+pub fn just_beside(forge: &Forge) -> [String; 4] {
+    let iat = forge.claims["iat"].as_i64().unwrap();
+    [
+        format!("exp says {iat}"),
+        format!("exp says {}", iat - 1),
+        format!("iat says {}", iat + 6),
+        format!("nbf says {}", iat + 6),
+    ]
+}
+
 /// Claims of the right type that say something else.
 fn values(forge: &Forge) -> Vec<Class> {
     let claim = |name: &str| forge.claims[name].clone();
@@ -208,15 +220,18 @@ fn values(forge: &Forge) -> Vec<Class> {
         ("aud", json!(["api", "another-api"])),
         ("exp", json!(iat)),
         ("exp", json!(iat - 1)),
+        ("exp", json!(iat - APART)),
         ("exp", json!(0)),
         ("exp", json!(-1)),
         ("exp", json!(i64::MIN)),
         ("exp", json!(u64::MAX)),
         ("exp", json!(1e18)),
         ("iat", json!(iat + 6)),
+        ("iat", json!(iat + APART + 1)),
         ("iat", json!(i64::MAX)),
         ("iat", json!(iat * 1000)),
         ("nbf", json!(iat + 6)),
+        ("nbf", json!(iat + APART + 1)),
         ("nbf", json!("0")),
         ("nbf", Value::Null),
         ("nbf", json!(0.5)),

@@ -11,7 +11,7 @@ use tests::world::member;
 use tests::{Call, World};
 
 use crate::forge::{Forge, decode};
-use crate::{accepted_by, taken_as_jwt};
+use crate::{APART, accepted_by, taken_as_jwt, used_by};
 
 async fn is_good(world: &World, jwt: &str) -> bool {
     world.send(&Call::to("test-secure").bearer(jwt)).await.status() == 200
@@ -111,7 +111,11 @@ async fn only_the_current_generation_of_a_login_is_accepted() {
     }
     world.stack.clock.advance(Duration::from_secs(30));
     for jwt in [&second, &of(1)] {
-        assert_eq!(accepted_by(&world, jwt).await, None, "and after half a minute for nothing");
+        assert_eq!(used_by(&world, jwt).await, None, "and after half a minute for nothing");
+    }
+    world.stack.clock.advance(Duration::from_secs(APART.unsigned_abs()));
+    for jwt in [&second, &of(1)] {
+        assert_eq!(accepted_by(&world, jwt).await, None, "and soon after not even to end it");
     }
     assert!(is_good(&world, &of(2)).await, "the control: by the same hands, of this generation");
 }
@@ -134,7 +138,7 @@ async fn a_jwt_ends_with_its_ticket_however_its_ticket_ends() {
         ];
         match calls.get(way) {
             Some(call) => assert_eq!(world.send(call).await.status(), 200),
-            None => world.stack.clock.advance(Duration::from_secs(3600)),
+            None => world.stack.clock.advance(Duration::from_secs(3600 + APART.unsigned_abs())),
         }
         for token in [&longer, &jwt] {
             assert_eq!(accepted_by(&world, token).await, None, "{way}");
