@@ -247,7 +247,7 @@ fn every_table_is_kept_backed_up_encrypted_and_swept() {
     }
 }
 
-/// Properties of a table that CloudFormation can only change by replacing the table. No parameter may reach one.
+/// Properties of a table that `CloudFormation` can only change by replacing the table. No parameter may reach one.
 const REPLACING: [&str; 4] = ["KeySchema", "LocalSecondaryIndexes", "TableName", "AttributeDefinitions"];
 
 #[test]

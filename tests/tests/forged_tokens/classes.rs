@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 use shared::keyring::Algorithm;
 use tests::{escaped, hex};
 
-use crate::APART;
 use crate::forge::{Forge, altered, decode, encode};
+
+/// How far clocks may be apart: what has only just ended, or is about to begin, can be ended and not used.
+pub const APART: i64 = 10;
 
 /// A way to spell a part of a token otherwise.
 type Spoil = fn(&str) -> String;
@@ -188,17 +190,6 @@ fn claims(forge: &Forge) -> Vec<Class> {
         classes.push(class(format!("{name} in capitals"), token));
     }
     classes
-}
-
-/// The names of those that the clock of another environment may take, so that they can be ended.
-pub fn just_beside(forge: &Forge) -> [String; 4] {
-    let iat = forge.claims["iat"].as_i64().unwrap();
-    [
-        format!("exp says {iat}"),
-        format!("exp says {}", iat - 1),
-        format!("iat says {}", iat + 6),
-        format!("nbf says {}", iat + 6),
-    ]
 }
 
 /// Claims of the right type that say something else.

@@ -10,8 +10,9 @@ use shared::user::User;
 use tests::world::member;
 use tests::{Call, World};
 
+use crate::classes::APART;
 use crate::forge::{Forge, decode};
-use crate::{APART, accepted_by, taken_as_jwt, used_by};
+use crate::{accepted_by, taken_as_jwt, used_by};
 
 async fn is_good(world: &World, jwt: &str) -> bool {
     world.send(&Call::to("test-secure").bearer(jwt)).await.status() == 200
