@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::error::Problem;
 use crate::random::Random;
 use crate::secret::{Digest, Token};
+use crate::store::auth_header_swept_from;
 use crate::ticket::USE_NOTED;
 use crate::user::{User, UserId};
 
@@ -168,6 +169,13 @@ impl AuthHeader {
     #[must_use]
     pub fn needs_note(&self, now: Timestamp) -> bool {
         self.last_used.is_none_or(|last| now >= last.plus(USE_NOTED))
+    }
+
+    /// Whether its owner still sees it, whatever became of it: until [`Self::KEPT_AFTER_EXPIRY`] after its end, also where
+    /// the database has not swept it by then.
+    #[must_use]
+    pub fn is_kept(&self, now: Timestamp) -> bool {
+        self.expires.is_none_or(|end| now.as_seconds() < auth_header_swept_from(end))
     }
 
     /// How long an expired header is still listed before the table's TTL removes it.

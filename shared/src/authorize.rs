@@ -535,17 +535,22 @@ pub fn demand(token: &AccessToken, actions: &[Action], tenant: &str) -> Result<(
 }
 
 /// The ticket that was found, for an application that manages tickets: `None` for one of a tenant that it has nothing to
-/// do with, or that no application was ever given; refused where it knows the tenant without managing its tickets.
-pub fn managed_ticket(token: &AccessToken, found: Option<Ticket>) -> Result<Option<Ticket>, Problem> {
-    ticket_for(token, found, &[Action::ManageTickets])
+/// do with, that no application was ever given, or that ended before `now`, stored or not; refused where it knows the
+/// tenant without managing its tickets.
+pub fn managed_ticket(token: &AccessToken, found: Option<Ticket>, now: Timestamp) -> Result<Option<Ticket>, Problem> {
+    ticket_for(token, found, &[Action::ManageTickets], now)
 }
 
 /// The same for an application that needs all of `needed` in the ticket's tenant.
-pub fn ticket_for(token: &AccessToken, found: Option<Ticket>, needed: &[Action]) -> Result<Option<Ticket>, Problem> {
+pub fn ticket_for(
+    token: &AccessToken,
+    found: Option<Ticket>,
+    needed: &[Action],
+    now: Timestamp,
+) -> Result<Option<Ticket>, Problem> {
     needed.iter().try_for_each(|action| demand_somewhere(token, *action))?;
-    let Some(ticket) = found.filter(|ticket| ticket.origin == Origin::Ticket && token.knows(&ticket.tenant)) else {
-        return Ok(None);
-    };
+    let known = |it: &Ticket| it.origin == Origin::Ticket && token.knows(&it.tenant) && now < it.expires;
+    let Some(ticket) = found.filter(known) else { return Ok(None) };
     audit::account(&ticket.key.user, &ticket.tenant);
     demand(token, needed, ticket.tenant.as_str())?;
     Ok(Some(ticket))

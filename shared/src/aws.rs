@@ -14,6 +14,7 @@ use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
 use crate::clock::{Clock, SystemClock};
+use crate::concurrent::Concurrency;
 use crate::config::{Config, ConfigError};
 use crate::delivery::{self, Delivery, DeliveryError, Message};
 use crate::keyring::rotation::{Change, Versions, VersionsError};
@@ -92,7 +93,8 @@ impl Aws {
             .pepper
             .as_ref()
             .map(|pepper| Pepper::new(pepper.usage, self.secret(&pepper.secret), Arc::new(SystemClock)));
-        Ok(Arc::new(Hasher::new(config.cost)?.with_pepper(pepper)))
+        let buffers = Concurrency::from_env().hashes();
+        Ok(Arc::new(Hasher::new(config.cost)?.with_buffers(buffers).with_pepper(pepper)))
     }
 
     /// The event bus of the stack that `config` describes, which takes messages to people.

@@ -6,6 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
+/// The years 0000 to 9999, in seconds.
+const FOUR_DIGITS: std::ops::RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
+
 impl Timestamp {
     /// The moment `millis` milliseconds after the epoch.
     #[must_use]
@@ -59,7 +62,8 @@ impl Timestamp {
             .unwrap_or_else(|| "9999-12-31T23:59:59".to_owned())
     }
 
-    /// Reads RFC 3339 (`2027-01-31T12:00:00Z`, any offset) or the zoneless form, which counts as UTC.
+    /// Reads RFC 3339 (`2027-01-31T12:00:00Z`, any offset) or the zoneless form, which counts as UTC. A year has four
+    /// digits, also in UTC: what is read can be shown.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         use time::format_description::well_known::Rfc3339;
@@ -67,6 +71,10 @@ impl Timestamp {
         let moment = time::OffsetDateTime::parse(text, &Rfc3339)
             .or_else(|_| time::PrimitiveDateTime::parse(text, format).map(time::PrimitiveDateTime::assume_utc))
             .ok()?;
+        let has_sign = text.starts_with(['+', '-']);
+        if has_sign || !FOUR_DIGITS.contains(&moment.unix_timestamp()) {
+            return None;
+        }
         i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
     }
 }
@@ -106,6 +114,18 @@ mod tests {
     fn what_is_not_a_date_is_refused() {
         for text in ["", "tomorrow", "2023-13-01T00:00:00", "2023-01-15", "1673778642"] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_year_without_four_digits_is_refused() {
+        for text in
+            ["-2001-01-01T00:00:00", "+2030-01-31T12:00:00", "0000-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]
+        {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+        for text in ["0000-01-01T00:00:00", "9999-12-31T23:59:59"] {
+            assert_eq!(Timestamp::parse(text).map(Timestamp::as_zoneless).as_deref(), Some(text));
         }
     }
 

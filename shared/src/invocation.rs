@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// An environment of Lambda, which serves one invocation after the other.
+/// An environment of Lambda, which serves one invocation after the other, or several at a time.
 #[derive(Default)]
 pub struct Environment {
     used: AtomicBool,

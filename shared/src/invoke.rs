@@ -8,15 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::audit::{self, Ending, Outcome};
+use crate::concurrent;
 use crate::config::ConfigError;
 use crate::gateway::Error;
 use crate::invocation::Environment;
+use crate::json::Json;
 use crate::source::Source;
 
 /// One function: a typed event in, an answer out.
@@ -69,16 +71,15 @@ async fn unheard(act: &'static str, request_id: &str, outcome: Outcome, reason: 
 /// Serves a function until the environment ends.
 pub async fn serve<F: Function>(function: F) -> Result<(), Error> {
     let shared = Arc::new((function, Environment::default()));
-    let served = lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
+    concurrent::serve(move |event: LambdaEvent<Json>| {
         let shared = Arc::clone(&shared);
         async move {
             let (function, environment) = &*shared;
-            let answer = handle(function, event.payload, &event.context.request_id);
+            let answer = handle(function, event.payload.0, &event.context.request_id);
             environment.next(&event.context).run(answer).await
         }
-    }));
-    // On the heap, where it does not fill the stack of `main`.
-    Box::pin(served).await
+    })
+    .await
 }
 
 /// What a function does that lacks a setting, in the place of [`serve`]: it tells so once, and fails each invocation with
@@ -86,14 +87,14 @@ pub async fn serve<F: Function>(function: F) -> Result<(), Error> {
 pub async fn refuse(name: &'static str, error: ConfigError) -> Error {
     tracing::error!(error = %error, "a setting is missing or can't be used, so every invocation fails");
     let environment = Arc::new(Environment::default());
-    let served = lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
+    let served = concurrent::serve(move |event: LambdaEvent<Json>| {
         let environment = Arc::clone(&environment);
         async move {
             let failure = handle_without(name, error, &event.context.request_id);
             Err::<Value, _>(environment.next(&event.context).run(failure).await)
         }
-    }));
-    Box::pin(served).await.err().unwrap_or_else(|| error.into())
+    });
+    served.await.err().unwrap_or_else(|| error.into())
 }
 
 /// Fails one invocation for want of a setting: what [`refuse`] does with each.

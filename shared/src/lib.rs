@@ -6,12 +6,15 @@
 pub mod access_token;
 pub mod access_token_json;
 pub mod api;
+#[cfg(any(test, feature = "testing"))]
+pub mod assurance;
 pub mod audit;
 pub mod auth_header;
 pub mod authorize;
 pub mod aws;
 mod base62;
 pub mod clock;
+pub mod concurrent;
 pub mod config;
 pub mod delivery;
 pub mod edge;
@@ -19,6 +22,7 @@ pub mod error;
 pub mod gateway;
 pub mod invocation;
 pub mod invoke;
+pub mod json;
 pub mod jwt;
 pub mod keyring;
 pub mod lockout;

@@ -231,7 +231,7 @@ impl<S: Store> ProfileApi<S> {
     pub async fn end_persistent_login(&self, presented: &Presented, id: &str) -> Result<(), Problem> {
         let wanted = Lookup { persistent_login: PersistentLoginKey::of(id), ..Lookup::default() };
         let (application, found) = self.application(presented, wanted).await?;
-        if let Some(login) = managed(&application, found.persistent_login)? {
+        if let Some(login) = managed(&application, found.persistent_login, self.now())? {
             self.store.delete_persistent_login(&login.key).await?;
         }
         Ok(())
@@ -248,7 +248,7 @@ impl<S: Store> ProfileApi<S> {
         let users = key.iter().map(|key| key.user.clone()).collect();
         let wanted = Lookup { persistent_login: key, users, ..Lookup::default() };
         let (application, mut found) = self.application(presented, wanted).await?;
-        let login = managed(&application, found.persistent_login.take())?.ok_or(Problem::NoSuchPersistentLogin)?;
+        let login = managed(&application, found.persistent_login.take(), now)?.ok_or(Problem::NoSuchPersistentLogin)?;
         if !found.user(&login.key.user).is_some_and(|user| login.is_live(user, now)) {
             return Err(Problem::NoSuchPersistentLogin);
         }
@@ -266,10 +266,16 @@ impl<S: Store> ProfileApi<S> {
 }
 
 /// The persistent login that was found, for an application that manages tickets: `None` for one of a tenant that it has
-/// nothing to do with; refused where it knows the tenant without managing its tickets.
-fn managed(token: &AccessToken, found: Option<PersistentLogin>) -> Result<Option<PersistentLogin>, Problem> {
+/// nothing to do with, or that was over before `now`, stored or not; refused where it knows the tenant without managing
+/// its tickets.
+fn managed(
+    token: &AccessToken,
+    found: Option<PersistentLogin>,
+    now: Timestamp,
+) -> Result<Option<PersistentLogin>, Problem> {
     NEEDED.iter().try_for_each(|action| demand_somewhere(token, *action))?;
-    let Some(login) = found.filter(|login| token.knows(&login.tenant)) else { return Ok(None) };
+    let known = |login: &PersistentLogin| token.knows(&login.tenant) && now < login.expires;
+    let Some(login) = found.filter(known) else { return Ok(None) };
     audit::account(&login.key.user, &login.tenant);
     demand(token, NEEDED, login.tenant.as_str())?;
     Ok(Some(login))

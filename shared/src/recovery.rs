@@ -237,7 +237,7 @@ fn lookup(text: &str) -> Lookup {
 }
 
 /// The token of a text, for an application that manages profiles in the token's tenant. One of a tenant that it does not
-/// know is as good as none.
+/// know is as good as none, and so is one that is over, stored or not.
 pub async fn managed<S: Store>(
     api: &ProfileApi<S>,
     presented: &Presented,
@@ -245,7 +245,9 @@ pub async fn managed<S: Store>(
 ) -> Result<Option<Shown>, Problem> {
     let (application, found) = api.application(presented, lookup(text)).await?;
     demand_somewhere(&application, Action::ManageProfiles)?;
-    let Some(shown) = Shown::of(found).filter(|shown| application.knows(&shown.token.tenant)) else { return Ok(None) };
+    let now = api.now();
+    let known = |it: &Shown| application.knows(&it.token.tenant) && now < it.token.expires;
+    let Some(shown) = Shown::of(found).filter(known) else { return Ok(None) };
     audit::account(&shown.token.key.user, &shown.token.tenant);
     demand(&application, &[Action::ManageProfiles], shown.token.tenant.as_str())?;
     Ok(Some(shown))

@@ -138,8 +138,9 @@ impl Start {
 
     /// The same for a function that hashes passwords and checks none, so that it may read no hash.
     pub async fn login_reading(&self, reads: Reads) -> Result<Login<DynamoStore>, gateway::Error> {
-        let hasher = self.hasher().await?;
-        let (store, ()) = tokio::join!(self.store(reads), hasher.warm());
+        let (hasher, store) = (self.hasher().await?, self.aws.store(&self.config));
+        // A login ends with two writes at once, which take two connections.
+        tokio::join!(store.warm(reads.of_nobody()), store.warm(reads.of_nobody()), hasher.warm());
         Ok(Login::new(store, hasher, self.clock(), self.random(), &self.config))
     }
 

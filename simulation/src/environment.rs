@@ -15,6 +15,7 @@ use shared::clock::{Clock, Timestamp};
 use shared::config::Config;
 use shared::gateway::Event;
 use shared::invoke::Function as _;
+use shared::json::Json;
 use shared::keyring::rotation::{Rotation, Windows};
 use shared::keyring::{Algorithm, Keyring};
 use shared::lockout;
@@ -270,7 +271,7 @@ impl Environment {
             }
             Invocation::Authorize { header, value } => {
                 let (it, event) = (Arc::clone(&self.authorizer), authorizer_event(header, value, &request_id));
-                async move { verdict(it.call(event, &request_id).await) }.boxed()
+                async move { verdict(it.call(Json(event), &request_id).await) }.boxed()
             }
             Invocation::Rotate { step, token } => {
                 let event = json!({ "Step": step, "SecretId": KEYSET, "ClientRequestToken": token });

@@ -23,6 +23,8 @@ fn no_seed_breaks_an_invariant() {
     let busy = summary.requests > 20 * summary.seeds && summary.calls > 2 * summary.requests;
     assert!(busy, "the clients hardly do anything: {summary:?}");
     tests::figure(&format!("{} seeds, {} requests, {} calls", summary.seeds, summary.requests, summary.calls));
+    tests::note("Q17", "seeds", summary.seeds);
+    tests::note("Q17", "seeds-that-fail", summary.failed.len());
 }
 
 /// The first seed that shows what a bug breaks.
@@ -47,6 +49,11 @@ fn each_invariant_is_seen_broken_by_what_breaks_it() {
         let invariant = format!("I{number}");
         assert!(Bug::all().iter().any(|bug| bug.breaks() == invariant), "nothing breaks {invariant}");
     }
+    for (bug, _) in seeds {
+        let (what, test) = (format!("it breaks {}", bug.breaks()), "each_invariant_is_seen_broken_by_what_breaks_it");
+        tests::noticed("Q17", &bug.name(), &what, "simulation/src/bug.rs", test);
+    }
+    tests::note("Q17", "faults-found", Bug::all().len());
 }
 
 #[test]

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 pub use call::{Call, NEW_PASSWORD};
 pub use good::good;
 pub use random::Dice;
+pub use shared::assurance::{Total, note, noticed};
 pub use world::{Account, Handler, World};
 
 /// The root of this project.

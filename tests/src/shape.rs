@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use shared::api::{Access, CACHEABLE, Family, Route};
 use shared::gateway::Response;
+use shared::json::Json;
 
 use crate::document;
 
@@ -130,7 +131,7 @@ pub fn check(route: &Route, id: &str, response: &Response) -> Result<(), String>
     if header("content-type")? != "application/json" {
         return Err("content-type is not application/json".to_owned());
     }
-    let body: Value = serde_json::from_str(response.body()).map_err(|error| error.to_string())?;
+    let Json(body) = serde_json::from_str(response.body()).map_err(|error| error.to_string())?;
     self::body(route, status, &body)?;
     document::check(route, status, &body)
 }

@@ -7,7 +7,13 @@ use crate::read;
 /// The template as JSON: short forms of intrinsic functions become `{"Ref": …}`, `{"Fn::GetAtt": …}` and so on.
 #[must_use]
 pub fn template() -> Value {
-    plain(yaml_serde::from_str(&read("template.yaml")).unwrap_or_else(|error| panic!("template.yaml: {error}")))
+    parsed(&read("template.yaml"))
+}
+
+/// The same of another template's text.
+#[must_use]
+pub fn parsed(text: &str) -> Value {
+    plain(yaml_serde::from_str(text).unwrap_or_else(|error| panic!("a template: {error}")))
 }
 
 fn plain(yaml: yaml_serde::Value) -> Value {

@@ -9,6 +9,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
 use shared::clock::Timestamp;
+use shared::json::Json;
 
 /// Why a row is not taken: what is wrong in it, and the rule that it breaks. Holds nothing of its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,7 +199,7 @@ impl<'de> Deserialize<'de> for Members {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
                 let mut members = Members { all: BTreeMap::new(), doubled: None };
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                while let Some((name, Json(value))) = map.next_entry::<String, Json>()? {
                     if members.all.insert(name.clone(), value).is_some() {
                         members.doubled = Some(name);
                     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use shared::json::Json;
 use shared::password::imported::{self, FirebaseProject};
 use shared::store::NewPassword;
 
@@ -39,9 +39,9 @@ pub fn record(mut fields: Fields, project: &FirebaseProject, rules: &Rules) -> R
         described.text_attribute(name, value);
     }
     if let Some(claims) = fields.text("customAttributes")? {
-        let claims: BTreeMap<String, Value> = serde_json::from_str(&claims)
+        let claims: BTreeMap<String, Json> = serde_json::from_str(&claims)
             .map_err(|_| refusal("customAttributes", "must be a JSON object in a text"))?;
-        for (name, value) in claims {
+        for (name, Json(value)) in claims {
             described.attribute(format!("customAttributes.{name}"), value);
         }
     }

@@ -30,9 +30,9 @@ impl<S: Store> Endpoint for Api1ProfileByTicket<S> {
         let (application, mut found) =
             self.api.application(&asked.presented, Lookup { ticket, users, ..Lookup::default() }).await?;
         text?;
-        let ticket = ticket_for(&application, found.ticket.take(), READ_PROFILE)?.ok_or(Problem::TicketGone)?;
-        let profile = found.user(&ticket.key.user).ok_or(Problem::TicketGone)?;
         let now = self.api.now();
+        let ticket = ticket_for(&application, found.ticket.take(), READ_PROFILE, now)?.ok_or(Problem::TicketGone)?;
+        let profile = found.user(&ticket.key.user).ok_or(Problem::TicketGone)?;
         if ticket.is_in_time(now) {
             demand_enabled(profile)?;
         }

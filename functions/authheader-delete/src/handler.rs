@@ -43,7 +43,9 @@ impl<S: Store> AuthHeaderDelete<S> {
             None => Ok(None),
             Some(Named::Key(key)) => Ok(Some(key)),
             Some(Named::Display(_)) => {
-                let headers = self.verifier.store.auth_headers(&user.id).await?;
+                let mut headers = self.verifier.store.auth_headers(&user.id).await?;
+                let now = self.verifier.clock.now();
+                headers.retain(|header| header.is_kept(now));
                 let found = named.map(|named| named.among(headers)).transpose()?.flatten();
                 Ok(found.map(|header| header.key))
             }

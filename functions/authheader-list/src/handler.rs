@@ -23,7 +23,8 @@ impl<S: Store> Endpoint for AuthHeaderList<S> {
         let user = self.verifier.login(&request).await?.user;
         let mut headers = self.verifier.store.auth_headers(&user.id).await?;
         // Those that ended with an earlier disabling are as good as deleted; expired ones stay in sight for a while.
-        headers.retain(|header| header.epoch == user.key_epoch);
+        let now = self.verifier.clock.now();
+        headers.retain(|header| header.epoch == user.key_epoch && header.is_kept(now));
         headers.sort_by(|a, b| (a.created, &a.key).cmp(&(b.created, &b.key)));
         let listed: Vec<ListedAuthHeader> = headers.into_iter().map(listed).collect();
         Ok(Response::json(200, &listed))

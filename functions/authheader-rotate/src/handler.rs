@@ -47,7 +47,8 @@ impl<S: Store> Endpoint for AuthHeaderRotate<S> {
             self.verifier.login_of(&verified, Generations::Current),
             self.verifier.store.auth_headers(&verified.user),
         );
-        let (Session { user, .. }, headers) = (session?, headers?);
+        let (Session { user, .. }, mut headers) = (session?, headers?);
+        headers.retain(|header| header.is_kept(now));
         if headers.len() >= MAX_PER_USER {
             return Err(Problem::invalid("text", "can't be rotated: there are 1000 auth headers; delete some first"));
         }

@@ -17,6 +17,7 @@ use shared::clock::Timestamp;
 use shared::config::{Authorizer as Settings, AuthorizerMode};
 use shared::error::Problem;
 use shared::invoke::{Failure, Function};
+use shared::json::Json;
 use shared::jwt::Verified;
 use shared::store::Store;
 use shared::tenant::TenantName;
@@ -74,14 +75,14 @@ impl From<Verified> for Identity {
 }
 
 impl<S: Store> Function for Authorizer<S> {
-    type Event = Value;
+    type Event = Json;
     type Answer = Answer;
 
     fn name(&self) -> &'static str {
         "authorizer"
     }
 
-    async fn call(&self, event: Value, request_id: &str) -> Result<Answer, Failure> {
+    async fn call(&self, Json(event): Json, request_id: &str) -> Result<Answer, Failure> {
         let started = Instant::now();
         let (asking_id, source) = event::origin(&event);
         let request_id = asking_id.unwrap_or_else(|| request_id.to_owned());

@@ -30,7 +30,7 @@ impl<S: Store> Endpoint for TicketGet<S> {
         let mut found = self.store.lookup(wanted).await?;
         let now = self.clock.now();
         let application = application(found.access_token.take(), now)?;
-        let ticket = managed_ticket(&application, found.ticket.take())?.ok_or(Problem::NoSuchTicket)?;
+        let ticket = managed_ticket(&application, found.ticket.take(), now)?.ok_or(Problem::NoSuchTicket)?;
         let user = found.user(&ticket.key.user).ok_or(Problem::NoSuchTicket)?;
         if !ticket.is_live(user, now) {
             return Err(Problem::NoSuchTicket);

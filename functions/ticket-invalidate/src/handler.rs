@@ -26,8 +26,9 @@ impl<S: Store> Endpoint for TicketInvalidate<S> {
         let presented = Presented::alone(&request)?;
         let wanted = presented.with_ticket(request.path_parameter("id")?)?;
         let found = self.store.lookup(wanted).await?;
-        let application = application(found.access_token, self.clock.now())?;
-        if let Some(ticket) = managed_ticket(&application, found.ticket)? {
+        let now = self.clock.now();
+        let application = application(found.access_token, now)?;
+        if let Some(ticket) = managed_ticket(&application, found.ticket, now)? {
             self.store.delete_ticket(&ticket.key).await?;
         }
         Ok(Response::empty())

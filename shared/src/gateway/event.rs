@@ -9,6 +9,7 @@ use super::body::{Fields, Parameters, Spelling, form_decoded};
 use crate::api::{self, Route};
 use crate::edge::{self, Edge, Way};
 use crate::error::Problem;
+use crate::json::Json;
 use crate::source::Source;
 
 /// The longest body that is read, in bytes after base64.
@@ -25,7 +26,7 @@ pub struct Event(Value);
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Value::deserialize(deserializer).map(Self)
+        Json::deserialize(deserializer).map(|Json(value)| Self(value))
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::LambdaEvent;
 
 pub use body::{Fields, Parameters, Spelling};
 pub use event::{Event, Headers, MAX_BODY_BYTES, Request, credential_text, without_scheme};
@@ -21,6 +21,7 @@ pub use response::Response;
 
 use crate::api::{Access, Family, Route};
 use crate::audit::{self, Outcome};
+use crate::concurrent;
 use crate::config::{Config, ConfigError};
 use crate::edge::Edge;
 use crate::error::Problem;
@@ -44,16 +45,15 @@ pub async fn serve<E: Endpoint>(endpoint: E) -> Result<(), Error> {
     // Read here, so that no `main` can leave it out.
     let edge = Config::from_env()?.edge;
     let shared = Arc::new((endpoint, edge, Environment::default()));
-    let served = lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| {
+    concurrent::serve(move |event: LambdaEvent<Event>| {
         let shared = Arc::clone(&shared);
         async move {
             let (endpoint, edge, environment) = &*shared;
             let answer = handle_behind(edge.as_ref(), endpoint, event.payload);
             Ok::<_, std::convert::Infallible>(environment.next(&event.context).run(answer).await)
         }
-    }));
-    // On the heap, where it does not fill the stack of `main`.
-    Box::pin(served).await
+    })
+    .await
 }
 
 /// What a function does that lacks a setting, in the place of [`serve`]: it tells so once, and answers each event with a
@@ -62,14 +62,14 @@ pub async fn serve<E: Endpoint>(endpoint: E) -> Result<(), Error> {
 pub async fn refuse(error: ConfigError) -> Error {
     tracing::error!(error = %error, "a setting is missing or can't be used, so every request is answered with a 503");
     let environment = Arc::new(Environment::default());
-    let served = lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| {
+    let served = concurrent::serve(move |event: LambdaEvent<Event>| {
         let environment = Arc::clone(&environment);
         async move {
             let answer = handle_without(error, event.payload);
             Ok::<_, std::convert::Infallible>(environment.next(&event.context).run(answer).await)
         }
-    }));
-    Box::pin(served).await.err().unwrap_or_else(|| error.into())
+    });
+    served.await.err().unwrap_or_else(|| error.into())
 }
 
 /// Answers one event where nothing stands in front of the API: what tests call.

@@ -10,11 +10,12 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::clock::Timestamp;
+use crate::json::Object;
 use crate::secret::Digest;
 
 /// A signature algorithm of RFC 7518 / RFC 8037.
@@ -73,10 +74,15 @@ pub enum KeySetError {
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StoredKeySet {
+    #[serde(deserialize_with = "objects")]
     pub(super) keys: Vec<StoredKey>,
     /// The version that a rotation made this one from, which it may replace, and no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) based_on: Option<String>,
+}
+
+fn objects<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<StoredKey>, D::Error> {
+    Vec::<Object<StoredKey>>::deserialize(deserializer).map(|keys| keys.into_iter().map(|Object(key)| key).collect())
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +98,7 @@ pub(super) struct StoredKey {
 impl StoredKeySet {
     /// Reads the secret's text as far as its form goes; it may hold no key.
     pub(super) fn parse(text: &str) -> Result<Self, KeySetError> {
-        serde_json::from_str(text).map_err(|_| KeySetError::Malformed)
+        serde_json::from_str(text).map(|Object(set)| set).map_err(|_| KeySetError::Malformed)
     }
 
     /// The secret's text.
@@ -391,6 +397,11 @@ mod tests {
         }
         for text in ["", "null", "[]", "{}", "{\"keys\":null}"] {
             assert_eq!(KeySet::parse(text).err(), Some(KeySetError::Malformed), "{text}");
+        }
+        let values: Vec<&Value> =
+            ["kid", "alg", "pkcs8", "sign_after", "verify_until"].iter().map(|name| &good[*name]).collect();
+        for arrays in [json!([[good], null]), json!({ "keys": [values] })] {
+            assert_eq!(KeySet::parse(&arrays.to_string()).err(), Some(KeySetError::Malformed));
         }
     }
 

@@ -1,15 +1,14 @@
-//! Password hashing: Argon2id in PHC strings, with memory that is kept between hashes and wiped after each. Hashes that
-//! other systems made are checked too, and replaced at the first login.
+//! Password hashing: Argon2id in PHC strings. Hashes that other systems made are checked too, and replaced at the first login.
 //!
 //! Invariant: checking a password costs at least one key derivation, whether the account exists or not; the cost of a
 //! stored hash is bounded before any of its work is done. Where the stack requires a [`pepper`], nothing is hashed without.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
-use argon2::{Algorithm, Argon2, Block, KeyId as Argon2KeyId, Params, ParamsBuilder, Version};
+use argon2::{Algorithm, KeyId as Argon2KeyId, Params, ParamsBuilder, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::lockout;
 use crate::metrics;
@@ -17,17 +16,22 @@ use crate::random::Random;
 use crate::secret::{Digest, Password};
 
 use self::foreign::Foreign;
+use self::kdf::{Argon2, Input};
 use self::pepper::{KeyId, Pepper, PepperError, Seasoning};
+use self::pool::Pool;
 use self::stored::{Argon2Hash, Stored};
 
+pub use self::kdf::IMPLEMENTATION;
 pub use self::phc::Refusal;
 
 mod bcrypt;
 mod blocklist;
 mod foreign;
 pub mod imported;
+mod kdf;
 pub mod pepper;
 mod phc;
+mod pool;
 pub mod rules;
 mod stored;
 
@@ -140,7 +144,7 @@ impl Verdict {
 pub struct Hasher {
     cost: Cost,
     pepper: Option<Pepper>,
-    memory: Mutex<Vec<Block>>,
+    memory: Pool<Argon2>,
 }
 
 /// How one derivation is done.
@@ -166,7 +170,7 @@ impl Hasher {
             return Err(PasswordError::Unusable);
         }
         cost.params(None)?;
-        Ok(Self { cost, pepper: None, memory: Mutex::new(Vec::new()) })
+        Ok(Self { cost, pepper: None, memory: Pool::new(1) })
     }
 
     /// The same with the stack's pepper, if it has one.
@@ -175,10 +179,22 @@ impl Hasher {
         Self { pepper, ..self }
     }
 
-    /// Reads the pepper now, if there is one, so that the first request need not.
-    pub async fn warm(&self) {
+    /// The same with memory for `buffers` hashes at a time, made when it is first needed; more than that wait for each
+    /// other.
+    #[must_use]
+    pub fn with_buffers(self, buffers: usize) -> Self {
+        Self { memory: Pool::new(buffers), ..self }
+    }
+
+    /// Reads the pepper now, if there is one, and gets the memory of a hash, so that the first request need not.
+    pub async fn warm(self: &Arc<Self>) {
+        let hasher = Arc::clone(self);
+        let memory = tokio::task::spawn_blocking(move || hasher.memory.lend().reserve(hasher.cost));
         if let Some(pepper) = &self.pepper {
             pepper.warm().await;
+        }
+        if !matches!(memory.await, Ok(Ok(()))) {
+            tracing::warn!("the memory for a password hash could not be had while starting");
         }
     }
 
@@ -299,27 +315,9 @@ impl Hasher {
         output: &mut [u8],
     ) -> Result<(), PasswordError> {
         let Derivation { algorithm, version, cost, pepper } = derivation;
-        let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, Some(output.len()))
-            .map_err(|_| PasswordError::Unusable)?;
-        let blocks = params.block_count();
-        let argon2 = match pepper {
-            Some(key) => Argon2::new_with_secret(key, algorithm, version, params),
-            None => Ok(Argon2::new(algorithm, version, params)),
-        };
-        let argon2 = argon2.map_err(|_| PasswordError::Unusable)?;
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        if memory.len() < blocks {
-            memory.resize(blocks, Block::default());
-        }
-        let used = memory.get_mut(..blocks).ok_or(PasswordError::Unusable)?;
-        let result = argon2
-            .hash_password_into_with_memory(password.expose_secret().as_bytes(), salt, output, &mut *used)
-            .map_err(|_| PasswordError::Unusable);
-        used.iter_mut().for_each(zeroize::Zeroize::zeroize);
-        if result.is_err() {
-            output.zeroize();
-        }
-        result
+        let (password, secret) = (password.expose_secret().as_bytes(), pepper.unwrap_or_default());
+        let input = Input { algorithm, version, cost, password, salt, secret, associated: &[] };
+        self.memory.lend().derive(&input, output)
     }
 }
 
@@ -333,24 +331,30 @@ fn read(stored: Option<&Phc>) -> Option<Stored> {
 pub async fn verify(hasher: &Arc<Hasher>, password: Password, stored: Option<Phc>) -> Result<Verdict, PasswordError> {
     let stored = read(stored.as_ref());
     let seasoning = hasher.seasoning(stored.as_ref().and_then(Stored::pepper)).await?;
-    let hasher = Arc::clone(hasher);
-    derived(move || hasher.judge(&password, stored.as_ref(), &seasoning)).await
+    derived(hasher, move |hasher| hasher.judge(&password, stored.as_ref(), &seasoning)).await
 }
 
 /// [`Hasher::hash`] with the pepper read before, and off the reactor's thread.
 pub async fn hash(hasher: &Arc<Hasher>, password: Password, random: &Arc<dyn Random>) -> Result<Phc, PasswordError> {
     let seasoning = hasher.seasoning(None).await?;
-    let (hasher, random) = (Arc::clone(hasher), Arc::clone(random));
-    derived(move || hasher.season_and_hash(&password, &*random, &seasoning)).await
+    let random = Arc::clone(random);
+    derived(hasher, move |hasher| hasher.season_and_hash(&password, &*random, &seasoning)).await
 }
 
 /// Does the work of a derivation off the reactor's thread, and notes its time: that of the work alone, not of waiting
-/// for a thread.
+/// for a buffer or a thread.
 async fn derived<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
+    hasher: &Arc<Hasher>,
+    work: impl FnOnce(&Hasher) -> Result<T, PasswordError> + Send + 'static,
 ) -> Result<T, PasswordError> {
-    let done = tokio::task::spawn_blocking(|| metrics::timed(work)).await;
-    let (result, took) = done.map_err(|_| PasswordError::Interrupted)?;
+    let turn = hasher.memory.turn().await?;
+    let hasher = Arc::clone(hasher);
+    let done = tokio::task::spawn_blocking(move || {
+        // Ends with the work and not with who waits for it, who may have gone.
+        let _turn = turn;
+        metrics::timed(|| work(&hasher))
+    });
+    let (result, took) = done.await.map_err(|_| PasswordError::Interrupted)?;
     metrics::derivation(took);
     result
 }
@@ -371,7 +375,7 @@ mod tests {
     impl Hasher {
         /// How much of the kept memory was ever used, in KiB: none means that no Argon2 work was done.
         pub(super) fn blocks_used(&self) -> usize {
-            self.memory.lock().unwrap().len()
+            self.memory.lend().kept_kib()
         }
     }
 
@@ -483,6 +487,7 @@ mod tests {
     #[test]
     fn a_hash_beyond_the_bounds_is_refused_before_any_work() {
         let salt_and_output = "c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        let mut refused = 0;
         for bad in [
             format!("$argon2id$v=19$m=65537,t=2,p=1${salt_and_output}"),
             format!("$argon2id$v=19$m=4294967295,t=1,p=1${salt_and_output}"),
@@ -521,7 +526,9 @@ mod tests {
             let verdict = hasher.verify(&password("password"), Some(&Phc::from_stored(bad))).unwrap();
             assert_eq!(verdict, Verdict { matches: false, outdated: false, mark: None });
             assert_eq!(hasher.blocks_used(), 32, "a refused hash costs what no hash costs");
+            refused += 1;
         }
+        crate::assurance::note("Q23", "stored-hashes-refused-before-any-work", refused);
     }
 
     proptest! {
@@ -557,13 +564,12 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_kept_memory_is_wiped() {
-        let hasher = Hasher::new(SMALL).unwrap();
-        hasher.hash(&password("correct horse battery"), &SeededRandom::new(1)).unwrap();
-        let memory = hasher.memory.lock().unwrap();
-        assert!(!memory.is_empty());
-        assert!(memory.iter().all(|block| block.as_ref().iter().all(|word| *word == 0)));
+    #[tokio::test]
+    async fn a_warm_hasher_has_its_memory() {
+        let hasher = Arc::new(Hasher::new(SMALL).unwrap());
+        assert_eq!(hasher.blocks_used(), 0);
+        hasher.warm().await;
+        assert_eq!(hasher.blocks_used(), 32);
     }
 
     #[test]

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use super::{
     Administration, Claim, Counted, Creation, Credential, Found, Guess, Guessed, LoginCommit, LoginName, Lookup,
-    NewUser, Order, Page, PasswordChange, Proof, Renewal, Step, Store, StoreError, Update, Write, changed, email_claim,
+    NewUser, Order, Page, PasswordChange, Proof, Renewal, Step, Store, StoreError, Update, Write,
+    auth_header_swept_from, changed, email_claim, swept_from,
 };
 use crate::access_token::AccessToken;
 use crate::auth_header::{AuthHeader, AuthHeaderKey};
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::lockout::{Gate, Guesses};
 use crate::one_time::{OneTime, OneTimeKey, Purpose};
 use crate::password::Phc;
@@ -44,6 +45,7 @@ pub struct MemoryStore {
     tables: Arc<Mutex<Tables>>,
     calls: Arc<Mutex<Vec<&'static str>>>,
     failing_after: Arc<AtomicUsize>,
+    sweeper: Arc<Mutex<Option<Arc<dyn Clock>>>>,
 }
 
 impl MemoryStore {
@@ -56,6 +58,12 @@ impl MemoryStore {
     /// Lets `calls` more calls through and fails the rest; `None` fails none.
     pub fn fail_after(&self, calls: Option<usize>) {
         self.failing_after.store(calls.map_or(0, |calls| calls + 1), Ordering::SeqCst);
+    }
+
+    /// Takes everything away as soon as the database may, by this clock: the tables' TTL may be days late, which is as if
+    /// it were never, or on time.
+    pub fn sweep_on_time(&self, clock: Arc<dyn Clock>) {
+        *self.sweeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock);
     }
 
     /// Changes a stored credential as no endpoint of today can.
@@ -106,6 +114,9 @@ impl MemoryStore {
     fn call(&self, operation: &'static str) -> Result<MutexGuard<'_, Tables>, StoreError> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(operation);
         crate::metrics::store_call(Duration::ZERO);
+        if let Some(clock) = &*self.sweeper.lock().unwrap_or_else(PoisonError::into_inner) {
+            self.lock().sweep(clock.now().as_seconds());
+        }
         match self.failing_after.load(Ordering::SeqCst) {
             0 => Ok(self.lock()),
             1 => Err(StoreError::Unavailable { operation, source: "told to fail".into() }),
@@ -125,6 +136,14 @@ fn pass(guesses: &mut Guesses, gate: &Gate, at: Timestamp) {
 }
 
 impl Tables {
+    /// Takes away what DynamoDB may by its TTL, `now` in seconds since the epoch.
+    fn sweep(&mut self, now: i64) {
+        self.tickets.retain(|_, ticket| now < swept_from(ticket.expires));
+        self.persistent_logins.retain(|_, login| now < swept_from(login.expires));
+        self.one_times.retain(|_, token| now < swept_from(token.expires));
+        self.auth_headers.retain(|_, header| header.expires.is_none_or(|end| now < auth_header_swept_from(end)));
+    }
+
     /// Whether a name is free for a user: neither another one's name nor another one's address. Names and addresses are
     /// compared in one form.
     fn name_is_free(&self, user: &User) -> bool {

@@ -741,6 +741,17 @@ pub(crate) fn changed(before: &User, after: &User) -> User {
     }
 }
 
+/// The first second, since the epoch, in which the database may take away what ends at `expires`: after its end, so that
+/// nothing rests on when it does.
+pub(crate) fn swept_from(expires: Timestamp) -> i64 {
+    expires.as_seconds().saturating_add(1)
+}
+
+/// The same for an auth header, which its owner sees for a while after its end.
+pub(crate) fn auth_header_swept_from(expires: Timestamp) -> i64 {
+    expires.plus(AuthHeader::KEPT_AFTER_EXPIRY).as_seconds()
+}
+
 /// The name under which an e-mail address is claimed.
 pub(crate) fn email_claim(tenant: &TenantName, email: &Email) -> LoginName {
     LoginName { tenant: tenant.as_str().to_owned(), name: email.canonical().to_owned() }

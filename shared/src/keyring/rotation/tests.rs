@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use futures_util::future::BoxFuture;
 
 use super::*;
+use crate::assurance::note;
 use crate::clock::Timestamp;
 use crate::keyring::{FRESH, Key, KeySource, Keyring, KeyringError, STALE};
 use crate::testing::FrozenClock;
@@ -294,6 +295,7 @@ async fn steps_in_any_order_and_number_keep_the_keyset_good_and_one_more_run_con
         bench.holds(&before, &format!("{steps:?}"));
         assert_ne!(bench.memory.current().0, "v-0");
     }
+    note("Q10", "orders-of-steps", acting.len().pow(6));
 }
 
 #[tokio::test]
@@ -324,6 +326,7 @@ async fn a_crash_at_any_call_leaves_a_good_keyset_and_one_more_run_converges() {
         }
     }
     assert!(crashes > 100, "{crashes}: the control");
+    note("Q10", "crashes", crashes);
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ use serde_json::Value;
 use crate::access_token::{AccessToken, Action, TenantPermission};
 use crate::auth_header::{AuthHeader, AuthHeaderKey};
 use crate::clock::Timestamp;
+use crate::json::Json;
 use crate::keyring::Algorithm;
 use crate::lockout::{self, CounterKey, Guesses, Place};
 use crate::one_time::{OneTime, OneTimeKey, Purpose};
@@ -36,7 +37,7 @@ use crate::password::rules::PasswordRules;
 use crate::persistent_login::{PersistentLogin, PersistentLoginKey, SeriesSecret};
 use crate::secret::Digest;
 use crate::source::Source;
-use crate::store::{Claim, Credential, LoginName, NewPassword, StoreError};
+use crate::store::{Claim, Credential, LoginName, NewPassword, StoreError, auth_header_swept_from, swept_from};
 use crate::tenant::{Lifetimes, Settings, Tenant, TenantName};
 use crate::ticket::{Branch, Origin, Ticket, TicketKey};
 use crate::user::{self, Email, User, UserId, UserName};
@@ -502,7 +503,7 @@ pub(crate) fn user_attributes(attributes: &user::Attributes) -> AttributeValue {
 fn as_user_attributes(value: &AttributeValue) -> Option<user::Attributes> {
     let read = |value: &AttributeValue| match value {
         AttributeValue::S(value) => Some(Value::String(value.clone())),
-        AttributeValue::M(value) => serde_json::from_str(as_text(value.get(JSON)?)?).ok(),
+        AttributeValue::M(value) => serde_json::from_str(as_text(value.get(JSON)?)?).ok().map(|Json(value)| value),
         _ => None,
     };
     value.as_m().ok()?.iter().map(|(key, value)| Some((key.clone(), read(value)?))).collect()
@@ -600,7 +601,7 @@ pub(crate) fn count(value: usize) -> AttributeValue {
 
 /// When DynamoDB may sweep a ticket that ends at `expires`.
 pub(crate) fn ticket_ttl(expires: Timestamp) -> AttributeValue {
-    number(expires.as_seconds().saturating_add(1))
+    number(swept_from(expires))
 }
 
 /// The key of a ticket's item, for items that were found by their user.
@@ -693,7 +694,7 @@ pub(crate) fn auth_header_item(header: &AuthHeader) -> Attributes {
 
 /// When DynamoDB may sweep an auth header that ends at `expires`.
 pub(crate) fn auth_header_ttl(expires: Timestamp) -> AttributeValue {
-    number(expires.plus(AuthHeader::KEPT_AFTER_EXPIRY).as_seconds())
+    number(auth_header_swept_from(expires))
 }
 
 /// Reads an auth header's item.
@@ -1059,6 +1060,7 @@ mod tests {
         }
         assert!(count * (count - 1) / 2 > 1_000_000, "{count} ids");
         assert_eq!(keys.len(), count);
+        crate::assurance::note("Q21", "pairs-of-hostile-ids", count * (count - 1) / 2);
     }
 
     #[test]
@@ -1076,6 +1078,7 @@ mod tests {
             ("list", json!([1, 0.1, null, "", { "deep": [[[]]] }])),
             ("nothing", Value::Null),
             ("largest", json!(u64::MAX)),
+            ("private", json!({ "$serde_json::private::RawValue": "}" })),
         ] {
             subject.attributes.insert(name.to_owned(), value);
         }
