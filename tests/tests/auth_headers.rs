@@ -12,7 +12,7 @@ use shared::store::{Administration as _, Store as _, Write};
 use shared::testing::SeededRandom;
 use tests::paced::{Notes, Paced};
 use tests::world::member;
-use tests::{Account, Call, Dice, World, escaped, read};
+use tests::{Account, Call, Dice, World, escaped, note, read};
 
 fn used(header: &str) -> Call {
     Call::to("test-secure").header("x-authorization", header)
@@ -605,6 +605,7 @@ async fn a_hundred_thousand_unknown_auth_headers_cost_one_read_each() {
     let world = World::new().await;
     let introspection = Call::to("oauth2-introspect").header("x-api-key", &world.applications.full);
     let _earlier = world.stack.store.take_calls();
+    let mut reads = 0;
     for (number, text) in unknown(&world, 100_000).iter().enumerate() {
         let (call, status, expected) = match number % 3 {
             0 => (introspection.clone().form(&[("token", text)]), 200, "lookup"),
@@ -613,7 +614,9 @@ async fn a_hundred_thousand_unknown_auth_headers_cost_one_read_each() {
         };
         assert_eq!(world.send(&call).await.status(), status, "{text}");
         assert_eq!(world.stack.store.take_calls(), [expected], "{text}");
+        reads += 1;
     }
+    note("Q25", "unknown-auth-headers-of-one-read-each", reads);
 }
 
 #[tokio::test]
@@ -621,6 +624,7 @@ async fn a_hundred_thousand_junk_auth_headers_cost_no_read() {
     let world = World::new().await;
     let introspection = Call::to("oauth2-introspect").header("x-api-key", &world.applications.full);
     let _earlier = world.stack.store.take_calls();
+    let mut tried = 0;
     for (number, text) in look_alikes(&world, 100_000).iter().enumerate() {
         let (call, status) = if number % 4 < 2 { (leaked(text), 200) } else { (used(text), 401) };
         assert_eq!(world.send(&call).await.status(), status, "{text}");
@@ -630,7 +634,9 @@ async fn a_hundred_thousand_junk_auth_headers_cost_no_read() {
             assert_eq!(world.send(&introspection.clone().form(&[("token", text)])).await.status(), 200);
             assert_eq!(world.stack.store.take_calls(), ["lookup"], "{text}");
         }
+        tried += 1;
     }
+    note("Q25", "junk-auth-headers-without-a-read", tried);
 }
 
 /// The pattern for secret scanners that the documents print: what it starts with, and how many letters and digits

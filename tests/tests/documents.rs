@@ -8,13 +8,15 @@ use shared::api::{ALIASES, ROUTES};
 use tests::{read, workspace};
 
 /// The documents that are held against the code, beside all of `docs/`.
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
+    "bench/peers/README.md",
     "events/README.md",
     "tests/canary/README.md",
+    "tests/controls/README.md",
     "tests/emulator/README.md",
     "tests/interop/README.md",
 ];
@@ -168,7 +170,7 @@ fn every_file_that_a_document_names_is_there() {
 
 #[test]
 fn every_test_that_a_document_names_is_there() {
-    let sources = sources(&["shared", "functions", "local", "cli", "tests"]);
+    let sources = sources(&["shared", "functions", "local", "cli", "tests", "simulation", "fuzz"]);
     let missing: Vec<_> = documents().iter().flat_map(|path| missing_tests(path, &read(path), &sources)).collect();
     assert!(missing.is_empty(), "{missing:#?}");
 }

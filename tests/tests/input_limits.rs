@@ -8,7 +8,9 @@ use shared::api::{Access, Family, ROUTES, Route};
 use shared::gateway::MAX_BODY_BYTES;
 use shared::tenant::Tenants;
 use tests::call::FORM;
-use tests::{Call, World, document, escaped, good};
+use tests::{Call, Total, World, document, escaped, good};
+
+static REFUSED: Total = Total::new("Q4", "refused-before-any-cost");
 
 /// Refused with this status, and nothing was asked of the store.
 async fn refused(world: &World, event: Value, name: &str, status: u16, why: &str) {
@@ -17,6 +19,7 @@ async fn refused(world: &World, event: Value, name: &str, status: u16, why: &str
     let response = world.invoke(name, event).await;
     assert_eq!(response.status(), status, "{name}, {why}: {shown} {}", response.body());
     assert_eq!(world.stack.store.take_calls(), Vec::<&str>::new(), "{name}, {why}: {shown}");
+    REFUSED.add(1);
 }
 
 /// The endpoints that take a JSON body.

@@ -24,13 +24,15 @@ use shared::testing::FrozenClock;
 use shared::user::{User, UserId};
 use tests::paced::Paced;
 use tests::world::member;
-use tests::{Account, Call, Dice, World};
+use tests::{Account, Call, Dice, World, note};
 
 const CREATE: &str = "persistent-login-create";
 const GET: &str = "persistent-login-get";
 const REFRESH: &str = "persistent-login-refresh";
 const DELETE: &str = "persistent-login-delete";
 const FORTNIGHT: u64 = 1_296_000;
+/// Of races.
+const ROUNDS: u64 = 200;
 
 fn body(response: &Response) -> Value {
     serde_json::from_str(response.body()).unwrap_or_default()
@@ -413,7 +415,7 @@ async fn racing(seed: u64) -> World {
 
 #[tokio::test]
 async fn sixty_four_requests_with_one_token_raise_no_alarm_and_make_one_step() {
-    for round in 0..100 {
+    for round in 0..ROUNDS {
         let world = racing(round).await;
         let (id, mut token) = world.persistent_login(&world.demo).await;
         for step in 1..=3 {
@@ -436,11 +438,12 @@ async fn sixty_four_requests_with_one_token_raise_no_alarm_and_make_one_step() {
             assert_eq!(epoch(&world, &world.demo).await, world.demo.user.session_epoch, "round {round}: no alarm");
         }
     }
+    note("Q12", "rounds-of-a-persistent-login", ROUNDS);
 }
 
 #[tokio::test]
 async fn of_sixty_four_replays_among_good_requests_one_is_acted_on() {
-    for round in 0..100 {
+    for round in 0..ROUNDS {
         let world = racing(round).await;
         let (id, stolen) = world.persistent_login(&world.demo).await;
         let token = refreshed(&world, &id, Some(&stolen)).await;
@@ -463,6 +466,7 @@ async fn of_sixty_four_replays_among_good_requests_one_is_acted_on() {
         assert!(world.stack.store.persistent_logins().is_empty(), "round {round}: the series has ended");
         assert_eq!(epoch(&world, &world.demo).await, world.demo.user.session_epoch + 1, "round {round}: once");
     }
+    note("Q12", "rounds-of-replays", ROUNDS);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use shared::store::{Administration as _, Lookup, Store as _, Update, Write};
 use shared::tenant::{Tenant, TenantName};
 use shared::user::User;
 use tests::paced::Paced;
-use tests::{Account, Call, NEW_PASSWORD, World};
+use tests::{Account, Call, NEW_PASSWORD, World, note};
 
 const PAGE: &str = "https://shop.example/account?step=2";
 
@@ -568,8 +568,9 @@ async fn a_token_of_a_user_or_tenant_that_is_gone_is_none() {
 
 #[tokio::test]
 async fn of_64_parallel_uses_by_an_application_one_wins_in_200_rounds() {
+    const ROUNDS: u64 = 200;
     let (mut changes, mut verifications) = (0, 0);
-    for round in 0..200 {
+    for round in 0..ROUNDS {
         let mut world = World::new().await;
         world.rewire(Paced::new(world.stack.store.clone(), round), Arc::new(world.stack.clock.clone()));
         let full = world.applications.full.clone();
@@ -589,6 +590,7 @@ async fn of_64_parallel_uses_by_an_application_one_wins_in_200_rounds() {
         assert_eq!(login(&world, &world.demo, &format!("{NEW_PASSWORD} {}", won[0])).await, 200, "round {round}");
     }
     assert!(changes > 100 && verifications > 100, "several at once in {changes} and {verifications} rounds only");
+    note("Q12", "rounds-by-an-application", ROUNDS);
 }
 
 /// However little the clock moved: what is written of a user rests on when it was changed, so a change must show.

@@ -26,7 +26,7 @@ use shared::store::{Administration, Creation, LoginName, Lookup, NewUser, Passwo
 use shared::tenant::Tenant;
 use shared::user::{Email, User};
 use tests::paced::Paced;
-use tests::{Account, Call, NEW_PASSWORD, World};
+use tests::{Account, Call, NEW_PASSWORD, World, note};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -118,6 +118,7 @@ async fn watched(world: &World, call: &Call) -> (Response, Vec<&'static str>, Ve
 
 #[tokio::test]
 async fn whoever_is_asked_for_the_answer_and_the_work_are_the_same() {
+    let mut tried = 0;
     for outage in [false, true] {
         for (reads, classes) in [(2, classes as fn(&World) -> _), (3, |_| addresses())] {
             let world = World::new().await;
@@ -137,11 +138,13 @@ async fn whoever_is_asked_for_the_answer_and_the_work_are_the_same() {
                 let again = outage && what.contains("moment ago");
                 assert_eq!(username.is_some(), told || again, "{what}");
                 answers.insert((response.status(), response.body().to_owned()));
+                tried += 1;
             }
             assert_eq!(answers.len(), 1, "{answers:?}");
             assert_eq!(answers.first().unwrap().0, if outage { 503 } else { 200 });
         }
     }
+    note("Q19", "messages-asked-for", tried);
 }
 
 #[tokio::test]
@@ -531,8 +534,9 @@ async fn what_is_no_token_costs_no_store_call() {
 
 #[tokio::test]
 async fn of_64_parallel_uses_of_a_token_one_wins_in_200_rounds() {
+    const ROUNDS: u64 = 200;
     let mut contested = 0;
-    for round in 0..200 {
+    for round in 0..ROUNDS {
         let mut world = World::new().await;
         world.rewire(Paced::new(world.stack.store.clone(), round), Arc::new(world.stack.clock.clone()));
         let token = world.reset_token(&world.demo).await;
@@ -550,6 +554,7 @@ async fn of_64_parallel_uses_of_a_token_one_wins_in_200_rounds() {
         assert_eq!(login(&world, &world.demo, &format!("{NEW_PASSWORD} {}", won[0])).await, 200, "round {round}");
     }
     assert!(contested > 100, "several were under way at once in {contested} rounds only");
+    note("Q12", "rounds-of-a-reset-token", ROUNDS);
 }
 
 /// A store on a throw-away local cloud with one account.

@@ -3,7 +3,11 @@
 
 use serde_json::{Value, json};
 use shared::gateway::Response;
-use tests::{Account, Call, Dice, World, escaped};
+use shared::lockout::Rules;
+use tests::{Account, Call, Dice, Total, World, escaped, note};
+
+/// Refusals that were held against one another.
+static COMPARED: Total = Total::new("Q19", "refusals-compared");
 
 const LONG: &str = "a-name-that-is-far-too-long-";
 
@@ -74,6 +78,7 @@ async fn every_refused_login_is_one_answer_and_one_sequence_of_work() {
     for (what, call) in &logins {
         assert_eq!(watched(&world, call).await, expected, "{what}");
     }
+    COMPARED.add(logins.len());
 }
 
 #[tokio::test]
@@ -86,6 +91,7 @@ async fn every_refused_ticket_is_one_answer_and_one_sequence_of_work() {
     assert_eq!(expected.1, ["lookup", "lookup", "record_guess"]);
     for (what, tenant, name, password) in classes(&world) {
         assert_eq!(watched(&world, &ticket_login(&world, &tenant, &name, &password)).await, expected, "{what}");
+        COMPARED.add(1);
     }
 }
 
@@ -96,9 +102,38 @@ async fn every_refused_change_of_a_password_is_one_answer_and_one_sequence_of_wo
     assert_eq!((expected.0.status(), expected.1.as_slice()), (401, ["lookup", "lookup", "record_guess"].as_slice()));
     for (what, tenant, name, password) in classes(&world) {
         assert_eq!(watched(&world, &new_password(&tenant, &name, &password)).await, expected, "{what}");
+        COMPARED.add(1);
     }
     let disabled = new_password("demo", "disabled", &world.disabled.password);
     assert_eq!(watched(&world, &disabled).await, expected, "a disabled user, right password");
+}
+
+/// An account that is locked, whatever it is asked with, and one that nobody has, by every path that takes a password.
+#[tokio::test]
+async fn a_locked_account_is_one_answer_and_one_sequence_of_work() {
+    for path in ["user-login", "ticket-authenticate", "user-password"] {
+        let world = World::new().await;
+        let call = |name: &str, password: &str| match path {
+            "user-login" => user_login("demo", name, password),
+            "user-password" => new_password("demo", name, password),
+            _ => ticket_login(&world, "demo", name, password),
+        };
+        let expected = watched(&world, &call("nobody", "wrong")).await;
+        assert_eq!(
+            (expected.0.status(), expected.1.as_slice()),
+            (401, ["lookup", "lookup", "record_guess"].as_slice())
+        );
+        for account in [&world.demo, &world.expired, &world.disabled] {
+            let name = account.user.name.as_str();
+            // The last of them meet the lock.
+            for number in 0..3 * Rules::DEFAULT.per_network {
+                let guess = watched(&world, &call(name, &format!("wrong {number}"))).await;
+                assert_eq!(guess, expected, "{path}: {name}, guess {number}");
+                COMPARED.add(1);
+            }
+            assert_eq!(watched(&world, &call(name, &account.password)).await, expected, "{path}: {name}, locked");
+        }
+    }
 }
 
 /// What holds an `@` may be an address, and costs one more read, whoever has it.
@@ -344,6 +379,7 @@ async fn ten_thousand_alternating_callers_of_one_process_get_their_own_answers()
         Caller::new(&world, &world.other_admin, &applications.other).await,
     ];
     let dice = Dice::new(22);
+    let mut asked = 0;
     for round in 0..2_500 {
         // All four at once, so that their steps interleave.
         let [a, b, c, d] = &callers;
@@ -355,7 +391,9 @@ async fn ten_thousand_alternating_callers_of_one_process_get_their_own_answers()
             d.ask(&world, &dice[3]),
         );
         assert_eq!(all, (true, true, true, true), "round {round}");
+        asked += callers.len();
     }
+    note("Q22", "alternating-callers", asked);
 }
 
 #[tokio::test]
@@ -370,4 +408,6 @@ async fn somebody_elses_answer_would_be_noticed() {
         noticed += usize::from(!caller.ask(&world, &dice).await);
     }
     assert!(noticed > 20, "{noticed}");
+    let (what, test) = ("an answer is about somebody else", "somebody_elses_answer_would_be_noticed");
+    tests::noticed("Q22", "somebody-elses-answer", what, "tests/tests/same_work.rs", test);
 }

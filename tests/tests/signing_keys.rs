@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shared::clock::{Clock as _, Timestamp};
 use shared::keyring::{Algorithm, KeySet};
 use shared::secret::Digest;
-use tests::{Call, World};
+use tests::{Call, World, note};
 
 /// An RSA key of 1024 bits, made for this test.
 const WEAK_RSA: &str = "\
@@ -102,14 +102,16 @@ async fn refuses(world: &World, jwt: &str, why: &str) {
 
 #[tokio::test]
 async fn a_keyset_that_cannot_be_trusted_neither_signs_nor_verifies() {
-    for (why, keyset) in bad_keysets() {
+    let keysets = bad_keysets();
+    for (why, keyset) in &keysets {
         let mut world = World::new().await;
         let jwt = world.jwt(&world.demo).await;
         assert_eq!(world.send(&Call::to("test-secure").bearer(&jwt)).await.status(), 200, "the control");
-        world.stack.keys.answer(&keyset);
+        world.stack.keys.answer(keyset);
         world.restart();
         refuses(&world, &jwt, why).await;
     }
+    note("Q8", "keysets", keysets.len());
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use shared::api::{ROUTES, UNROUTED};
-use tests::template::{functions, members, resources, template, text};
-use tests::workspace;
+use tests::template::{functions, members, parsed, resources, template, text};
+use tests::{note, read, workspace};
 
 /// What a function may do: for each table, secret or bus its actions.
 type Rights = BTreeMap<String, BTreeSet<String>>;
@@ -203,10 +203,11 @@ fn nothing_is_allowed_by_a_wildcard() {
     statements(&template["Resources"], &mut found);
     let (denied, allowed): (Vec<&Value>, Vec<&Value>) = found.into_iter().partition(|it| it["Effect"] == "Deny");
     assert!(allowed.len() > 100 && !denied.is_empty());
-    for statement in allowed {
+    for statement in &allowed {
         assert_eq!(statement["Effect"], "Allow");
         assert!(!statement.to_string().contains('*'), "{statement}");
     }
+    note("Q28", "statements-without-a-wildcard", allowed.len());
     for (id, secret) in resources(&template, "AWS::SecretsManager::Secret").filter(|(id, _)| *id != "EdgeSecret") {
         let policy = &template["Resources"][format!("{id}Policy")]["Properties"];
         assert_eq!((&policy["SecretId"], &policy["BlockPublicPolicy"]), (&json!({ "Ref": id }), &json!(true)));
@@ -371,6 +372,32 @@ fn other_apis_call_the_alias_of_the_authorizer() {
     let alias = json!({ "Ref": "Authorizer.Alias" });
     assert_eq!(template["Resources"]["AuthorizerPermission"]["Properties"]["FunctionName"], alias);
     assert_eq!(template["Outputs"]["AuthorizerArn"]["Value"], alias);
+}
+
+/// A kept yes lets in what was ended meanwhile: where an example has our authorizer, it keeps none, and what an answer
+/// would be kept by is said of those that read more than one header.
+#[test]
+fn no_example_keeps_what_the_authorizer_answered() {
+    fn identities<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+        if let Value::Object(members) = value {
+            if members.contains_key("FunctionArn") {
+                found.push(value);
+            }
+            members.values().for_each(|value| identities(value, found));
+        }
+    }
+    let mut kept = 0;
+    for example in ["http-api-with-authorizer", "rest-api"] {
+        let template = parsed(&read(&format!("examples/{example}/template.yaml")));
+        let mut found = Vec::new();
+        identities(&template["Resources"], &mut found);
+        assert_eq!(found.len(), 2, "{example}");
+        for authorizer in found {
+            assert_eq!(authorizer["Identity"]["ReauthorizeEvery"], 0, "{example}: {authorizer}");
+            kept += 1;
+        }
+    }
+    note("Q28", "authorizers-that-keep-nothing", kept);
 }
 
 #[test]

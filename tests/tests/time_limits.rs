@@ -8,13 +8,15 @@ use shared::jwt::LEEWAY;
 use shared::keyring::{Algorithm, KeySet};
 use shared::testing::FrozenClock;
 use tests::world::member;
-use tests::{Call, World};
+use tests::{Call, Total, World};
 
 fn claims(jwt: &str) -> Value {
     use base64::Engine as _;
     let part = jwt.split('.').nth(1).unwrap();
     serde_json::from_slice(&base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
+
+static MOMENTS: Total = Total::new("Q7", "moments-around-an-end");
 
 /// The answers a second before `end`, in the last millisecond before it, at it and a second later.
 async fn around(world: &World, end: i64, call: &Call) -> [u16; 4] {
@@ -23,6 +25,7 @@ async fn around(world: &World, end: i64, call: &Call) -> [u16; 4] {
         world.stack.clock.set(Timestamp::from_millis(end * 1000 + millis));
         *status = world.send(call).await.status();
     }
+    MOMENTS.add(statuses.len());
     statuses
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use tests::figure;
+use tests::{figure, note, noticed};
 
 use crate::engines::{Engine, Patience};
 use crate::lane::{Flaw, Lane};
@@ -82,6 +82,14 @@ async fn storm(name: &str, engine: &Engine, patience: Patience, share: usize) ->
     assert!(told.is_empty(), "seed {SEED}: {told:#?}");
     assert_eq!(engine.flaws().await, Vec::<String>::new());
     assert!(cuts * 30 > requests && errors * 50 > requests && throttles * 50 > requests, "it was a storm");
+    if matches!(patience, Patience::Unlimited) && name.contains("embedded") {
+        note("Q16", "operations", operations);
+        note("Q16", "lost", of(Flaw::Lost));
+        note("Q16", "doubled", of(Flaw::Doubled));
+        note("Q16", "false-conflicts", of(Flaw::Conflict));
+        note("Q16", "stored-and-not-returned", unreturned);
+        note("Q16", "outages-in-percent", percent);
+    }
     lanes
 }
 
@@ -131,6 +139,9 @@ async fn a_write_without_a_mark_meets_itself_as_a_conflict() {
     let percent = conflicts as f64 * 100.0 / writes as f64;
     figure(&format!("storm, control: {conflicts} false conflicts in {writes} writes without a mark ({percent:.1} %)"));
     assert!(conflicts * 40 > writes, "more than one in 40");
+    let (what, test) =
+        ("a write has no mark by which it knows itself", "a_write_without_a_mark_meets_itself_as_a_conflict");
+    noticed("Q16", "a-write-without-a-mark", what, "tests/tests/faults/storm.rs", test);
 }
 
 /// How many of a lane's writes, each of an item of its own, were refused.

@@ -15,7 +15,7 @@ use shared::api::{Access, ROUTES};
 use shared::gateway::Response;
 use shared::jwt::MAX_JWT_BYTES;
 use shared::keyring::Algorithm;
-use tests::{Call, World, escaped, figure};
+use tests::{Call, World, escaped, figure, note};
 
 /// A request with a JWT to each endpoint that takes one, and what it answers to a good one.
 fn calls(world: &World, jwt: &str) -> Vec<(Call, u16)> {
@@ -124,6 +124,7 @@ async fn refuses_every_class(algorithm: Algorithm) {
         }
     }
     assert_eq!(world.stack.store.tickets().len(), tickets, "a forged token made or ended a ticket");
+    note("Q5", &format!("classes-of-{}", algorithm.as_str().to_lowercase()), classes.len());
     // The control: by the same hands and the same road, but nothing altered.
     let unaltered = forge.texts(&forge.header.to_string(), &forge.claims.to_string());
     let replacing = |call: &Call| matches!(call.route().name, "user-renew" | "user-token");

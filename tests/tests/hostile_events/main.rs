@@ -18,7 +18,7 @@ use serde_json::Value;
 use shared::api::{self, ROUTES, Route};
 use shared::error::Problem;
 use shared::gateway::{Endpoint, Event, Request, Response};
-use tests::{Dice, World, shape};
+use tests::{Dice, World, note, noticed, shape};
 
 const EVENTS: u64 = 200_000;
 /// Few enough that logouts and deletions do not use up a batch's credentials.
@@ -141,6 +141,10 @@ fn no_event_makes_a_panic_or_a_server_error() {
         }
     }
     assert!(rare.is_empty(), "{rare:#?}");
+    note("Q1", "events", total);
+    let errors: usize = seen.iter().filter(|((_, status), _)| *status >= 500).map(|(_, count)| count).sum();
+    note("Q1", "server-errors", errors);
+    note("Q1", "panics", PANICS.load(Ordering::SeqCst));
 }
 
 /// An endpoint with a bug of the kind that the test exists for.
@@ -187,4 +191,7 @@ fn an_endpoint_with_a_fault_is_found() {
     }
     let sound = runtime.block_on(batch(1, 5_000, |world| world.replace(Fragile(|_| Ok(greeting())))));
     assert!(sound.is_ok(), "{sound:?}");
+    let (what, test) =
+        ("an endpoint panics, breaks its own rules or repeats a secret", "an_endpoint_with_a_fault_is_found");
+    noticed("Q1", "a-fragile-endpoint", what, "tests/tests/hostile_events/main.rs", test);
 }

@@ -2,14 +2,18 @@
 //! and full of hostile Unicode. What breaks a rule is told with its name, in the family's own form.
 
 use serde_json::{Value, json};
+use shared::access_token::AccessToken;
 use shared::api::{Family, ROUTES, Route};
 use shared::gateway::Response;
 use tests::call::FORM;
 use tests::document::{self, Field};
 use tests::good::KEY;
-use tests::{Call, World, good, shape};
+use tests::{Call, NEW_PASSWORD, Total, World, good, note, shape};
 
 use super::{error, missing};
+
+static TRIED: Total = Total::new("Q3", "texts-in-fields");
+static BACK: Total = Total::new("Q3", "round-trips");
 
 /// Texts that have broken programs, percent-encoded where they are no UTF-8 at all.
 const BROKEN: [&str; 5] = ["%ff", "%c0%af", "%ed%a0%80", "%f4%90%80%80", "%e2%82"];
@@ -244,7 +248,7 @@ async fn a_parameter_of_the_wrong_type_is_refused() {
 
 #[tokio::test]
 async fn a_parameter_of_hostile_unicode_is_refused_or_taken_as_it_is() {
-    let mut flaws = Flaws(Vec::new());
+    let (mut flaws, mut tried) = (Flaws(Vec::new()), 0);
     for (route, field) in parameters() {
         // A world of its own for each, since so many wrong passwords lock an account.
         let world = World::new().await;
@@ -263,9 +267,11 @@ async fn a_parameter_of_hostile_unicode_is_refused_or_taken_as_it_is() {
             if response.status() < 300 {
                 call = good(&world, route.name).await;
             }
+            tried += 1;
         }
     }
     flaws.none();
+    TRIED.add(tried);
 }
 
 /// An id in the path is looked up, whatever it is, and found to be nobody's.
@@ -342,6 +348,8 @@ async fn a_member_of_hostile_unicode_is_refused_or_taken_as_it_is() {
     }
     assert!(tried > 10_000, "{tried}");
     flaws.none();
+    TRIED.add(tried);
+    note("Q3", "naughty-strings", naughty_strings::BLNS.len());
 }
 
 /// One text in a place where texts are kept, and what is there afterwards; nothing where it was refused.
@@ -369,6 +377,19 @@ async fn kept(world: &World, place: &str, number: usize, text: &str) -> Option<(
             (write, by_key("api1-profile-attributes-get"), "", expected)
         }
         "name" => (v1("profile-update").json(&json!({ "name": text })), v1("profile-get"), "/name", json!(text)),
+        "auth header" => {
+            let jwt = world.jwt(&world.newcomer().await).await;
+            let write = Call::to("authheader-add").bearer(&jwt).json(&json!({ "name": text }));
+            (write, Call::to("authheader-list").bearer(&jwt), "/0/name", json!(text))
+        }
+        "application" => {
+            let token = AccessToken::generate(&*world.stack.random);
+            let token = token.expose_secret();
+            let by_master = |name: &str| Call::to(name).header(KEY, &keys.master);
+            let body = json!({ "id": token, "application": text, "master": false, "tenantPermissions": [] });
+            let (write, read) = (by_master("access-token-create").json(&body), by_master("access-token-get").id(token));
+            (write, read, "/application", json!(text))
+        }
         _ => {
             let write = by_all("tenant-create").json(&json!({ "name": tenant, "availableRoles": [text] }));
             (write, by_all("tenant-get").id(&tenant), "/availableRoles/0", json!(text))
@@ -385,7 +406,7 @@ async fn kept(world: &World, place: &str, number: usize, text: &str) -> Option<(
 #[tokio::test]
 async fn what_was_taken_comes_back_to_the_letter() {
     let world = World::new().await;
-    for place in ["roles", "attributes", "name", "tenant"] {
+    for place in ["roles", "attributes", "name", "tenant", "auth header", "application"] {
         let mut taken = 0;
         for (number, text) in hostile().enumerate() {
             if let Some((sent, back)) = kept(&world, place, number, text).await {
@@ -394,7 +415,33 @@ async fn what_was_taken_comes_back_to_the_letter() {
             }
         }
         assert!(taken > 100, "{place}: {taken}");
+        BACK.add(taken);
     }
+}
+
+/// A password is what was typed, to the letter: it opens, and one that differs in its last character doesn't.
+#[tokio::test]
+async fn a_password_that_was_taken_opens_and_no_other() {
+    let (world, mut taken) = (World::new().await, 0);
+    for text in hostile() {
+        let (whom, password) = (world.newcomer().await, format!("{NEW_PASSWORD} {text}"));
+        let sent = world.reset_token(&whom).await;
+        let reset = json!({ "token": sent, "new": password, "confirm": password });
+        let answer = world.send(&Call::to("user-reset").json(&reset)).await;
+        if answer.status() != 200 {
+            assert_eq!(answer.status(), 400, "{text:?}: {}", answer.body());
+            continue;
+        }
+        let login = |password: &str| {
+            Call::to("user-login").json(&json!({ "username": whom.qualified(), "password": password }))
+        };
+        let other: String = password.chars().take(password.chars().count() - 1).collect();
+        assert_eq!(world.send(&login(&other)).await.status(), 401, "{text:?}");
+        assert_eq!(world.send(&login(&password)).await.status(), 200, "{text:?}");
+        taken += 1;
+    }
+    assert!(taken > 400, "{taken}");
+    BACK.add(taken);
 }
 
 /// A user name is kept in its composed form, under which every other one finds it.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use driver::Naive;
 use load::{Load, SPEED};
-use tests::figure;
+use tests::{figure, note, noticed};
 
 fn seconds() -> u64 {
     let chosen = std::env::var("ROTATION_SECONDS").ok().map(|text| text.parse().expect("ROTATION_SECONDS: seconds"));
@@ -31,6 +31,13 @@ async fn no_live_token_fails_and_no_dead_key_opens_anything() {
     assert_eq!((figures.failed, figures.accepted), (0, 0), "{figures}");
     assert!(figures.reads <= 1.0, "{figures}");
     assert_eq!(load.algorithms(), ["ES256", "EdDSA", "RS256"], "each of them signed");
+    note("Q9", "seconds", figures.seconds);
+    note("Q9", "rotations", figures.rotations);
+    note("Q9", "verifications-a-second", figures.verifications / figures.seconds);
+    note("Q9", "live-tokens-refused", figures.failed);
+    note("Q9", "dead-tokens-accepted", figures.accepted);
+    note("Q9", "unknown-key-ids-a-second", figures.random / figures.seconds);
+    note("Q9", "reads-in-half-a-minute", figures.reads);
 }
 
 /// The control: what a rotation without the windows does, this test sees.
@@ -43,6 +50,8 @@ async fn a_naive_rotation_is_caught() {
         figure(&format!("control {naive:?}: {figures}"));
         assert!(figures.failed > 0, "{naive:?}: {figures}");
     }
+    let (what, test) = ("a new key signs at once, or the old one is dropped at once", "a_naive_rotation_is_caught");
+    noticed("Q9", "a-naive-rotation", what, "tests/tests/rotation/driver.rs", test);
 }
 
 /// Shared by all tasks of a run.

@@ -5,7 +5,7 @@ use shared::password::Phc;
 use shared::store::memory::MemoryStore;
 use shared::store::{Administration, Creation, NewUser, Proof, Store as _, Update, Write};
 use shared::user::{Email, User, UserName};
-use tests::Dice;
+use tests::{Dice, note};
 
 use crate::engines::{Raw, Scan, embedded};
 use crate::passwords::change;
@@ -33,6 +33,8 @@ macro_rules! races {
                 let store = MemoryStore::default();
                 super::$race(&store, IN_MEMORY).await;
                 assert_whole(&store, &store).await;
+                let name = stringify!($race).replace('_', "-");
+                note(if name.contains("token") { "Q12" } else { "Q13" }, &name, IN_MEMORY);
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
