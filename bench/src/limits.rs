@@ -22,12 +22,14 @@ pub struct Limit {
 
 impl Limit {
     /// Whether every function keeps it.
+    #[must_use]
     pub fn is_kept(&self) -> bool {
         self.measured <= self.most
     }
 }
 
 /// All limits, each with its worst function. `hash_cpu_ms` is a bare hash's time on a processor.
+#[must_use]
 pub fn check(rows: &[Row], hash_cpu_ms: f64) -> Vec<Limit> {
     let all = |_: &Row| true;
     let hashing = |row: &Row| row.hashes;

@@ -4,28 +4,17 @@
 //! it are the local cloud's DynamoDB and Secrets Manager, each call of which passes a recorder. Nothing here is
 //! asserted but that every answer is a 200 or 201: times are for people to judge.
 
-mod limits;
-mod machine;
-mod measure;
-mod plan;
-mod process;
-mod recorder;
-mod report;
-mod stack;
-
 use std::fs;
-use std::io;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
+use bench::measure::{self, Amount};
+use bench::report::Report;
+use bench::stack::Stack;
+use bench::{Error, machine, plan};
 use clap::Parser;
 use local::functions::{self, Profile};
 use local::progress::Progress;
 use shared::api::ROUTES;
-
-use crate::measure::Amount;
-use crate::report::Report;
-use crate::stack::Stack;
 
 /// With it, what a login costs beside the hash can be told from the hash's own ups and downs.
 const CHEAPEST_HASH: &[(&str, &str)] = &[("Argon2MemoryKiB", "8"), ("Argon2Iterations", "1")];
@@ -56,43 +45,6 @@ struct Arguments {
     /// Write the tables to docs/performance.md too
     #[arg(long)]
     write: bool,
-}
-
-/// Why there are no figures. Printed with its causes.
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    #[error(transparent)]
-    Cloud(#[from] local::cloud::Error),
-    #[error(transparent)]
-    Demo(#[from] local::demo::Error),
-    #[error(transparent)]
-    Functions(#[from] functions::Error),
-    #[error(transparent)]
-    Template(#[from] local::template::Error),
-    #[error(transparent)]
-    Config(#[from] shared::config::ConfigError),
-    #[error(transparent)]
-    Password(#[from] shared::password::PasswordError),
-    #[error("can't prepare an event")]
-    Store(#[from] shared::store::StoreError),
-    #[error("can't prepare an event")]
-    Keys(#[from] shared::keyring::KeyringError),
-    #[error("can't prepare an event: {0}")]
-    Event(&'static str),
-    #[error("there is no function {0}")]
-    UnknownFunction(String),
-    #[error("can't use {}", .path.display())]
-    File { path: PathBuf, source: io::Error },
-    #[error("can't read {}", .path.display())]
-    Json { path: PathBuf, source: serde_json::Error },
-    #[error("can't print")]
-    Print(#[source] serde_json::Error),
-    #[error("can't listen on the loopback interface")]
-    Listen(#[source] io::Error),
-    #[error("{function} didn't {what} within {} s", process::PATIENCE.as_secs())]
-    Silent { function: String, what: &'static str },
-    #[error("{function} answered {answer}")]
-    Answer { function: String, answer: String },
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -188,7 +188,7 @@ fn hash(hasher: &Hasher, series: &mut Series) -> Result<(), Error> {
 }
 
 /// Where cargo puts release binaries: beside the folder of this very program, or the same.
-fn binaries() -> Result<PathBuf, Error> {
+pub fn binaries() -> Result<PathBuf, Error> {
     let here = std::env::current_exe().map_err(|source| Error::File { path: "bench".into(), source })?;
     let target = here.ancestors().nth(2).ok_or(Error::Event("this program is in no target folder"))?;
     Ok(target.join("release"))

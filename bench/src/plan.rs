@@ -121,6 +121,7 @@ pub const MORE: &[&str] = &[
 ];
 
 /// The function that an event is for.
+#[must_use]
 pub fn function(event: &str) -> &str {
     event.split('.').next().unwrap_or(event)
 }
@@ -138,17 +139,26 @@ const fn hashing(function: &'static str, trips: &'static [&'static [&'static str
 
 impl Plan {
     /// The plan of a function; one that is not listed is meant to make no calls.
+    #[must_use]
     pub fn of(function: &str) -> &'static Self {
         PLANS.iter().find(|plan| plan.function == self::function(function)).unwrap_or(&NONE)
     }
 
+    /// How many calls there are in all.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.trips.iter().map(|trip| trip.len()).sum()
+    }
+
     /// The trips as the report shows them.
+    #[must_use]
     pub fn trips(&self) -> String {
         show(self.trips.iter().map(|trip| trip.iter().map(ToString::to_string).collect()))
     }
 }
 
 /// Trips, as `BatchGetItem, then PutItem + UpdateItem`.
+#[must_use]
 pub fn show(trips: impl Iterator<Item = Vec<String>>) -> String {
     let trips: Vec<_> = trips
         .map(|mut calls| {

@@ -42,6 +42,7 @@ pub struct Process {
     api: JoinHandle<()>,
     arrivals: mpsc::UnboundedReceiver<Arrival>,
     next: Option<oneshot::Sender<String>>,
+    patience: Duration,
 }
 
 /// Resident memory, in MiB.
@@ -53,6 +54,19 @@ pub struct Memory {
     pub peak: f64,
 }
 
+impl Memory {
+    /// That of a process.
+    #[must_use]
+    pub fn of(process: u32) -> Self {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        let mib = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or_default() / 1024.0
+        };
+        Self { now: mib("VmRSS"), peak: mib("VmHWM") }
+    }
+}
+
 impl Process {
     /// Starts the binary, and tells how long it took to ask for its first event.
     pub async fn start(
@@ -60,11 +74,20 @@ impl Process {
         binary: &Path,
         environment: &BTreeMap<String, String>,
     ) -> Result<(Self, Duration), Error> {
+        Self::run(function, Command::new(binary), environment, PATIENCE).await
+    }
+
+    /// The same by a `command` that begins with what the binary runs under, for which we wait as long as `patience`.
+    pub async fn run(
+        function: &'static str,
+        mut command: Command,
+        environment: &BTreeMap<String, String>,
+        patience: Duration,
+    ) -> Result<(Self, Duration), Error> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(Error::Listen)?;
         let address = listener.local_addr().map_err(Error::Listen)?;
         let (sender, arrivals) = mpsc::unbounded_channel();
         let api = tokio::spawn(serve(listener, sender));
-        let mut command = Command::new(binary);
         command
             .env_clear()
             .envs(environment)
@@ -75,45 +98,51 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         let started = Instant::now();
-        let child = command.spawn().map_err(|source| Error::File { path: binary.to_owned(), source })?;
-        let mut process = Self { function, child, api, arrivals, next: None };
+        let child = command.spawn().map_err(|source| Error::File { path: command.get_program().into(), source })?;
+        let mut process = Self { function, child, api, arrivals, next: None, patience };
         let asked = process.until_next().await?;
         Ok((process, asked - started))
     }
 
     /// Hands it an event and tells how long the answer took, which must be 200, 201 or, of the authorizer, a yes.
     pub async fn invoke(&mut self, event: String) -> Result<Duration, Error> {
+        let (took, document) = self.exchange(event).await?;
+        if !is_success(&document) {
+            let answer = String::from_utf8_lossy(&document).into_owned();
+            return Err(Error::Answer { function: self.function.to_owned(), answer });
+        }
+        Ok(took)
+    }
+
+    /// Hands it an event, and tells how long the answer took and what it was.
+    pub async fn exchange(&mut self, event: String) -> Result<(Duration, Bytes), Error> {
         let Some(reply) = self.next.take() else { return Err(self.silent("ask for an event")) };
         let sent = Instant::now();
         let _ = reply.send(event);
         let Arrival::Answer { at, document } = self.arrival("answer").await? else {
             return Err(self.silent("answer"));
         };
-        let answer = serde_json::from_slice::<Value>(&document).unwrap_or_default();
-        let good = answer.get("statusCode").is_some_and(|status| *status == 200 || *status == 201)
-            || answer.get("isAuthorized").is_some_and(|allowed| *allowed == true);
-        if !good {
-            let answer = String::from_utf8_lossy(&document).into_owned();
-            return Err(Error::Answer { function: self.function.to_owned(), answer });
-        }
         self.until_next().await?;
-        Ok(at - sent)
+        Ok((at - sent, document))
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The time that it has spent on a processor.
+    #[must_use]
     pub fn cpu(&self) -> Duration {
         let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
         threads.map(|thread| on_cpu(&thread.path().join("schedstat"))).sum()
     }
 
     /// The memory that it has resident.
+    #[must_use]
     pub fn memory(&self) -> Memory {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let mib = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or_default() / 1024.0
-        };
-        Memory { now: mib("VmRSS"), peak: mib("VmHWM") }
+        Memory::of(self.child.id())
     }
 
     async fn until_next(&mut self) -> Result<Instant, Error> {
@@ -127,7 +156,7 @@ impl Process {
     }
 
     async fn arrival(&mut self, what: &'static str) -> Result<Arrival, Error> {
-        match tokio::time::timeout(PATIENCE, self.arrivals.recv()).await {
+        match tokio::time::timeout(self.patience, self.arrivals.recv()).await {
             Ok(Some(Arrival::Failure(answer))) => Err(Error::Answer { function: self.function.to_owned(), answer }),
             Ok(Some(arrival)) => Ok(arrival),
             _ => Err(self.silent(what)),
@@ -135,7 +164,7 @@ impl Process {
     }
 
     fn silent(&self, what: &'static str) -> Error {
-        Error::Silent { function: self.function.to_owned(), what }
+        Error::Silent { function: self.function.to_owned(), what, seconds: self.patience.as_secs() }
     }
 }
 
@@ -147,7 +176,16 @@ impl Drop for Process {
     }
 }
 
+/// Whether an answer is a 200, a 201 or, of the authorizer, a yes.
+#[must_use]
+pub fn is_success(document: &[u8]) -> bool {
+    let answer = serde_json::from_slice::<Value>(document).unwrap_or_default();
+    answer.get("statusCode").is_some_and(|status| *status == 200 || *status == 201)
+        || answer.get("isAuthorized").is_some_and(|allowed| *allowed == true)
+}
+
 /// The time that a thread has spent on a processor, by its `schedstat`.
+#[must_use]
 pub fn on_cpu(schedstat: &Path) -> Duration {
     let text = fs::read_to_string(schedstat).unwrap_or_default();
     Duration::from_nanos(text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or_default())

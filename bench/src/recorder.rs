@@ -114,6 +114,7 @@ fn operation(request: &[u8]) -> String {
 }
 
 /// Calls that were under way at the same time, together: the round trips that were made one after the other.
+#[must_use]
 pub fn trips(exchanges: &[Exchange]) -> Vec<Vec<Exchange>> {
     let mut trips: Vec<Vec<Exchange>> = Vec::new();
     for exchange in exchanges {
@@ -126,6 +127,7 @@ pub fn trips(exchanges: &[Exchange]) -> Vec<Vec<Exchange>> {
 }
 
 /// From the start of the first of the calls to the end of the last one.
+#[must_use]
 pub fn span(trip: &[Exchange]) -> Duration {
     let start = trip.iter().map(|exchange| exchange.start).min();
     let end = trip.iter().map(|exchange| exchange.end).max();

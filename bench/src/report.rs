@@ -52,25 +52,41 @@ pub struct Report {
 /// One function's figures: medians, where nothing else is said.
 #[derive(Debug, Serialize)]
 pub struct Row {
+    /// The function.
     pub function: &'static str,
+    /// Whether it hashes a password.
     pub hashes: bool,
+    /// From the start of the process to its first question for an event.
     pub init_ms: f64,
+    /// The time on a processor for it.
     pub init_cpu_ms: f64,
+    /// MiB resident then.
     pub resident_mib: f64,
+    /// MiB resident at most.
     pub peak_mib: f64,
+    /// The size of the binary.
     pub binary_mb: f64,
+    /// The same as a zip file, where there was a Python to make one.
     pub zipped_mb: Option<f64>,
+    /// The first request of a process.
     pub first_ms: f64,
+    /// The others.
     pub median_ms: f64,
+    /// The same, 99th percentile.
     pub p99_ms: f64,
+    /// The part of it in which no store call was under way.
     pub own_ms: f64,
+    /// The time on a processor for one.
     pub cpu_ms: f64,
+    /// The store calls of one.
     pub store_calls: String,
+    /// Whether these are the ones that are meant to be.
     pub as_planned: bool,
 }
 
 impl Report {
     /// Makes figures of what was seen.
+    #[must_use]
     pub fn new(machine: Machine, amount: Amount, measured: &Measured) -> Self {
         let series = || measured.values();
         let hash_ms = ms(&series().flat_map(|series| series.hash.clone()).collect::<Vec<_>>(), 50);
@@ -82,6 +98,7 @@ impl Report {
     }
 
     /// Tables, as Markdown that is readable in a terminal.
+    #[must_use]
     pub fn tables(&self) -> String {
         let Machine { processor, cores, kernel, rustc, date, load } = &self.machine;
         let Amount { starts, invocations } = self.amount;
@@ -126,6 +143,7 @@ impl Report {
     }
 
     /// The whole page of the documentation.
+    #[must_use]
     pub fn page(&self) -> String {
         format!("{INTRODUCTION}{}{LEGEND}", self.tables())
     }
@@ -163,7 +181,8 @@ fn in_ms(duration: &Duration) -> f64 {
 }
 
 /// The smallest value that so many percent of them don't exceed.
-fn percentile(values: &[f64], percent: usize) -> f64 {
+#[must_use]
+pub fn percentile(values: &[f64], percent: usize) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
@@ -187,7 +206,8 @@ fn cells(name: &str, figures: &[f64]) -> impl Iterator<Item = String> {
 }
 
 /// A Markdown table whose columns are aligned; figures stand at the right.
-fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+#[must_use]
+pub fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let rows: Vec<_> = rows.collect();
     let is_figure = |cell: &String| cell.parse::<f64>().is_ok();
     let columns: Vec<_> = (0..head.len())

@@ -15,6 +15,7 @@ use shared::config::Config;
 use shared::jwt::{self, Bearer};
 use shared::keyring::Keyring;
 use shared::one_time::{OneTime, Purpose};
+use shared::password::Phc;
 use shared::persistent_login::PersistentLogin;
 use shared::random::SystemRandom;
 use shared::source::Source;
@@ -76,6 +77,12 @@ impl Stack {
         &self.config
     }
 
+    /// The store behind the functions.
+    #[must_use]
+    pub fn store(&self) -> &DynamoStore {
+        &self.store
+    }
+
     /// The function's sample event, with credentials that are good once. Whatever is made for it belongs to a new user,
     /// so that no request finds more than the one before it.
     pub async fn event(&self, function: &str) -> Result<String, Error> {
@@ -96,8 +103,19 @@ impl Stack {
         Ok(text)
     }
 
+    /// The function's sample event with another body.
+    pub fn event_with(&self, function: &str, body: &str) -> Result<String, Error> {
+        let name = format!("{function}.json");
+        let json = |source| Error::Json { path: local::workspace().join("events").join(&name), source };
+        let mut event: Value = serde_json::from_str(&read(&name)?).map_err(json)?;
+        if let Some(event) = event.as_object_mut() {
+            event.insert("body".to_owned(), body.into());
+        }
+        Ok(event.to_string())
+    }
+
     async fn credentials(&self) -> Result<BTreeMap<&'static str, String>, Error> {
-        let user = self.user().await?;
+        let user = self.user(None).await?;
         let now = SystemClock.now();
         let lifetimes = self.config.lifetimes;
         let limits = Limits { idle: None, absolute: lifetimes.login_jwt };
@@ -137,7 +155,7 @@ impl Stack {
     }
 
     /// The text of a new access token that manages access tokens, or one that may do everything in every tenant.
-    async fn access_token(&self, master: bool) -> Result<String, Error> {
+    pub async fn access_token(&self, master: bool) -> Result<String, Error> {
         let text = AccessToken::generate(&SystemRandom);
         let token = AccessToken {
             digest: text.digest(),
@@ -162,7 +180,8 @@ impl Stack {
         }
     }
 
-    async fn user(&self) -> Result<User, Error> {
+    /// A new user, who has this password.
+    pub async fn user(&self, password: Option<Phc>) -> Result<User, Error> {
         let (id, now) = (UserId::generate(&SystemRandom), SystemClock.now());
         let user = User {
             tenant: TenantName::parse(demo::TENANT).ok_or(Error::Event("the demo tenant has no good name"))?,
@@ -182,7 +201,7 @@ impl Stack {
             session_epoch: 0,
             key_epoch: 0,
         };
-        match self.store.create_user(NewUser::new(user.clone(), None)).await? {
+        match self.store.create_user(NewUser::new(user.clone(), password)).await? {
             Creation::Done => Ok(user),
             _ => Err(Error::Event("a fresh user existed already")),
         }
