@@ -14,6 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 AUDITABLE = "0.7.7"
 TARGETS = {"x86_64": "--x86-64", "arm64": "--arm64"}
+# What may hash passwords, by the environment variable OSTIARY_KDF (docs/kdf.md), and the features that it takes.
+KDFS = {"argon2": [], "simd": ["--features", "shared/simd"]}
 
 
 def functions():
@@ -64,11 +66,19 @@ def compile(names, profile, architecture):
         environment = shipping(environment)
         command.append("auditable")
     command += ["lambda", "build", "--locked", "--profile", profile, TARGETS[architecture]]
-    command += ["--lambda-dir", artefacts(profile, architecture)]
+    command += ["--lambda-dir", artefacts(profile, architecture)] + kdf()
     for name in names:
         command += ["--bin", name]
     # SAM keeps what goes to stderr until the end, and this takes minutes.
     run(command, env=environment, stderr=subprocess.STDOUT)
+
+
+def kdf():
+    """The features of what was chosen to hash passwords."""
+    chosen = os.environ.get("OSTIARY_KDF") or "argon2"
+    if chosen not in KDFS:
+        sys.exit(f"OSTIARY_KDF must be {' or '.join(KDFS)}, not {chosen}")
+    return KDFS[chosen]
 
 
 def shipping(environment):

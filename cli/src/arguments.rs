@@ -4,6 +4,7 @@
 
 mod cost;
 mod export;
+mod kdf;
 mod restore;
 mod tenants;
 mod users;
@@ -20,6 +21,7 @@ use shared::tenant::TenantName;
 
 pub use self::cost::{Architecture, Cost};
 pub use self::export::Export;
+pub use self::kdf::{Calibrate, KdfCommand};
 pub use self::restore::{Compared, KeepEnded, Missing, Restore, RestoreStep, Table};
 pub use self::tenants::{DeleteTenant, SetTenant, TenantCommand};
 pub use self::users::{DeleteUser, ExpirePassword, ListUsers, NewUser, SetPassword, UpdateUser, UserCommand, Which};
@@ -213,6 +215,9 @@ pub enum Command {
     /// Reckon what a stack costs in a month
     #[command(after_help = cost::HELP, allow_negative_numbers = true)]
     Cost(Box<Cost>),
+    /// The password hash: what it may cost
+    #[command(subcommand)]
+    Kdf(KdfCommand),
     /// Print the completions of a shell
     #[command(after_help = COMPLETIONS)]
     Completions {

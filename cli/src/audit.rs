@@ -70,6 +70,7 @@ pub const fn name(command: &Command) -> Option<&'static str> {
         | Command::User(UserCommand::List(_) | UserCommand::Show(_))
         | Command::Completions { .. }
         | Command::Cost(_)
+        | Command::Kdf(_)
         | Command::AccessToken(AccessTokenCommand::List)
         | Command::Keys(KeysCommand::Show)
         | Command::Pepper(PepperCommand::Show) => None,
@@ -213,6 +214,7 @@ mod tests {
             "keys show",
             "pepper show",
             "restore compare --to 2026-11-22T13:15:00Z",
+            "kdf calibrate --target-ms 250 --memory-mb 512",
         ];
         let name = |line: &str| {
             let arguments = Arguments::try_parse_from(["ostiary"].into_iter().chain(line.split(' ')));

@@ -6,14 +6,16 @@
 mod bill;
 mod prices;
 mod quotas;
+mod ramp;
 mod report;
 mod requests;
 
 use std::fs;
 
-use self::bill::{Line, Load, Model, Used, million, total};
+use self::bill::{Line, Load, MONTH_HOURS, MONTH_SECONDS, Model, Used, million, total};
 use self::prices::Prices;
 use self::quotas::Quota;
+use self::ramp::Ramp;
 use self::requests::Table;
 use crate::arguments::Cost;
 use crate::failure::Failure;
@@ -24,6 +26,8 @@ const REQUESTS: &str = include_str!("../requests.yaml");
 
 /// Logins of a user in a month, where nobody says otherwise.
 const LOGINS_PER_USER: f64 = 10.0;
+
+const DAY_SECONDS: f64 = 86_400.0;
 
 /// The request that a login is.
 const LOGIN: &str = "user-login";
@@ -47,6 +51,15 @@ pub(crate) struct Estimate<'a> {
     peak_factor: f64,
 }
 
+/// What an hour of a load costs that doesn't end, what it needs, and how it begins.
+pub(crate) struct Hour<'a> {
+    prices: &'a Prices,
+    lines: Vec<Line>,
+    users: f64,
+    quotas: Vec<Quota>,
+    ramp: Ramp,
+}
+
 /// What a million of one kind of request costs, and of what that is made.
 pub(crate) struct Million<'a> {
     request: &'a requests::Request,
@@ -64,6 +77,11 @@ pub fn run(cost: &Cost) -> Result<Answer, Failure> {
     let prices =
         prices::parse(&text).map_err(|error| Failure::invalid("prices", format!("is no file of prices: {error}")))?;
     let table = requests::parse(REQUESTS).map_err(|error| Failure::Setup(format!("the table of requests: {error}")))?;
+    if cost.per_second {
+        let cost = monthly(cost);
+        let model = Model { cost: &cost, table: &table, prices: &prices.list };
+        return Ok(report::hour(&hour(&model, &prices, &used(&cost, &table)?)));
+    }
     let model = Model { cost, table: &table, prices: &prices.list };
     let used = used(cost, &table)?;
     if cost.each {
@@ -103,6 +121,56 @@ fn used<'a>(cost: &Cost, table: &'a Table) -> Result<Vec<Used<'a>>, Failure> {
         .collect()
 }
 
+/// The month in which every second has these counts.
+fn monthly(cost: &Cost) -> Cost {
+    let mut monthly = cost.clone();
+    let month = &mut monthly.month;
+    let counts = [
+        &mut month.logins,
+        &mut month.failed_logins,
+        &mut month.ticket_logins,
+        &mut month.renewals,
+        &mut month.logouts,
+        &mut month.verifications,
+        &mut month.introspections,
+        &mut month.ticket_reads,
+        &mut month.profile_reads,
+        &mut month.profile_changes,
+        &mut month.profile_jwts,
+        &mut month.new_users,
+    ];
+    counts
+        .into_iter()
+        .chain(month.requests.iter_mut().map(|(_, count)| count))
+        .for_each(|count| *count *= MONTH_SECONDS);
+    monthly.times.peak_factor = 1.0;
+    monthly
+}
+
+/// A [month](monthly)'s bill by the hour, since prices fall by the month.
+fn hour<'a>(model: &Model<'a>, prices: &'a Prices, used: &[Used<'a>]) -> Hour<'a> {
+    let month = &model.cost.month;
+    let of_a_day = (month.logins + month.ticket_logins) / MONTH_SECONDS * DAY_SECONDS;
+    let users = model.cost.stored.users.or(model.cost.stored.active_users).unwrap_or_default();
+    let load = model.load(used);
+    let amounts = with_requests(model, &load.of_an_hour());
+    let mut lines = with_requests(model, &load);
+    lines.iter_mut().zip(amounts).for_each(|(line, of_an_hour)| line.from = of_an_hour.from);
+    lines.extend(model.standing(of_a_day, users));
+    for line in &mut lines {
+        line.dollars /= MONTH_HOURS;
+    }
+    Hour { prices, lines: by_service(lines), users, quotas: quotas::quotas(model, used), ramp: ramp::ramp(model, used) }
+}
+
+/// Lines that say something, by service in the order of the first line of each.
+fn by_service(mut lines: Vec<Line>) -> Vec<Line> {
+    lines.retain(|line| line.dollars > 0.0);
+    let order: Vec<_> = lines.iter().map(|line| line.service).collect();
+    lines.sort_by_key(|line| order.iter().position(|service| *service == line.service));
+    lines
+}
+
 fn estimate<'a>(model: &Model<'a>, prices: &'a Prices, used: &[Used<'a>]) -> Result<Estimate<'a>, Failure> {
     let (cost, list) = (model.cost, model.prices);
     let logins = cost.month.logins + cost.month.ticket_logins;
@@ -113,10 +181,7 @@ fn estimate<'a>(model: &Model<'a>, prices: &'a Prices, used: &[Used<'a>]) -> Res
     let idle = total(&standing);
     let mut lines = with_requests(model, &load);
     lines.extend(standing);
-    lines.retain(|line| line.dollars > 0.0);
-    // By service in the order of the first line of each.
-    let order: Vec<_> = lines.iter().map(|line| line.service).collect();
-    lines.sort_by_key(|line| order.iter().position(|service| *service == line.service));
+    let lines = by_service(lines);
     let kinds: Vec<_> = match used {
         [] => COMMON.iter().filter_map(|name| model.table.get(name)).collect(),
         _ => used.iter().map(|used| used.request).collect(),

@@ -14,6 +14,7 @@ mod documented;
 mod export;
 mod failure;
 mod import;
+mod kdf;
 mod keys;
 mod output;
 mod password;
@@ -32,7 +33,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::arguments::{
-    AccessTokenCommand, Arguments, Command, KeysCommand, PepperCommand, TenantCommand, UserCommand,
+    AccessTokenCommand, Arguments, Command, KdfCommand, KeysCommand, PepperCommand, TenantCommand, UserCommand,
 };
 use crate::connection::Connection;
 use crate::failure::Failure;
@@ -48,8 +49,13 @@ async fn main() -> ExitCode {
     if let Command::Completions { shell } = arguments.command {
         return output::completions(shell);
     }
-    if let Command::Cost(cost) = &arguments.command {
-        return match cost::run(cost).and_then(|answer| output::print(&answer, form)) {
+    let alone = match &arguments.command {
+        Command::Cost(cost) => Some(cost::run(cost)),
+        Command::Kdf(KdfCommand::Calibrate(asked)) => Some(kdf::calibrate(asked)),
+        _ => None,
+    };
+    if let Some(result) = alone {
+        return match result.and_then(|answer| output::print(&answer, form)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => output::report(&failure, None, form),
         };
@@ -110,7 +116,9 @@ async fn run(command: Command, connection: &Connection) -> Result<Answer, Failur
         Command::Keys(KeysCommand::Retire { kids, yes }) => keys::retire(connection, &kids, yes).await,
         Command::Keys(KeysCommand::Show) => keys::show(connection).await,
         // Answered before there is a connection.
-        Command::Completions { .. } | Command::Cost(_) => Err(Failure::Setup("this needs no stack".to_owned())),
+        Command::Completions { .. } | Command::Cost(_) | Command::Kdf(_) => {
+            Err(Failure::Setup("this needs no stack".to_owned()))
+        }
         Command::Import(import) => import::run(connection, *import).await,
         Command::Export(export) => export::run(connection, *export).await,
         Command::Restore(restore) => restore::run(connection, *restore).await,

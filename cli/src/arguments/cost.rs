@@ -12,6 +12,7 @@ pub const HELP: &str = "Examples:
   ostiary cost --logins 1000000 --architecture arm64 --memory-mib 128 --edge --replica
   ostiary cost --logins 1000000 --request user-token=200000 --peak-factor 30
   ostiary cost --each
+  ostiary cost --per-second --logins 1000 --verifications 10000 --users 1000000
   ostiary cost --logins 1000000 --prices eu-central-1.yaml --output json
 
 Reaches nothing: the prices are those of a file, and what a request takes is what the tests of this version found. Free \
@@ -23,7 +24,7 @@ const COUNT_RULE: Rule = "must be a whole number from 0 to 1,000,000,000,000";
 const BYTES_RULE: Rule = "must be a whole number of bytes from 1 to 409,600, the longest item of DynamoDB";
 
 /// What to reckon with.
-#[derive(Args)]
+#[derive(Clone, Args)]
 pub struct Cost {
     #[command(flatten)]
     pub month: Month,
@@ -41,10 +42,14 @@ pub struct Cost {
     /// Only show what each request takes and what a million of it costs, for every one there is
     #[arg(long)]
     pub each: bool,
+    /// The counts are of one second, which goes on and on: show what an hour of it costs, which limits it needs raised, and
+    /// how long it takes until all of it is served
+    #[arg(long, conflicts_with_all = ["each", "peak_factor"])]
+    pub per_second: bool,
 }
 
 /// Requests of a month.
-#[derive(Args)]
+#[derive(Clone, Args)]
 #[command(next_help_heading = "Requests in a month")]
 pub struct Month {
     /// Logins with a user name, POST /user/login
@@ -96,7 +101,7 @@ pub struct Month {
 }
 
 /// What the tables hold.
-#[derive(Args)]
+#[derive(Clone, Args)]
 #[command(next_help_heading = "What is stored")]
 pub struct Stored {
     /// Users who do anything in the month, of whom Cognito would bill each [default: one for ten logins]
@@ -105,7 +110,8 @@ pub struct Stored {
     /// Users in the tables [default: the active ones]
     #[arg(long, value_name = "COUNT", value_parser = count)]
     pub users: Option<f64>,
-    /// Tickets in the tables, ended ones that DynamoDB has not swept too [default: one for each login of the month]
+    /// Tickets in the tables, ended ones that DynamoDB has not swept too [default: one for each login of the month, with
+    /// --per-second of a day]
     #[arg(long, value_name = "COUNT", value_parser = count)]
     pub tickets: Option<f64>,
     /// Bytes of a credential [default: those of a user with one address]
@@ -120,7 +126,7 @@ pub struct Stored {
 }
 
 /// How the stack is deployed; the defaults are the template's.
-#[derive(Args)]
+#[derive(Clone, Args)]
 #[command(next_help_heading = "The stack, as its parameters say")]
 pub struct Stack {
     /// Parameter Architecture
@@ -165,7 +171,7 @@ pub struct Stack {
 }
 
 /// What watches it.
-#[derive(Args)]
+#[derive(Clone, Args)]
 #[command(next_help_heading = "Watching it")]
 pub struct Watch {
     /// Bytes of all lines that Lambda writes into the log for a request: ours, and its own two
@@ -186,7 +192,7 @@ pub struct Watch {
 }
 
 /// How long things take, and how unevenly they come.
-#[derive(Args)]
+#[derive(Clone, Args)]
 #[command(next_help_heading = "Times")]
 pub struct Times {
     /// Milliseconds of a whole processor for one password hash [default: as measured in docs/performance.md]

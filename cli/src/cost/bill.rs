@@ -7,6 +7,9 @@ use crate::arguments::{Architecture, Cost};
 /// Seconds in a month, as AWS counts one: 730 hours.
 pub const MONTH_SECONDS: f64 = 2_628_000.0;
 
+/// The same in hours.
+pub const MONTH_HOURS: f64 = 730.0;
+
 /// A cached key, of KMS or Secrets Manager, is asked for again after so long.
 const CACHED_SECONDS: f64 = 300.0;
 
@@ -49,6 +52,22 @@ pub struct Load {
 }
 
 impl Load {
+    /// An hour of a month that is the same all the time.
+    pub fn of_an_hour(self) -> Self {
+        Self {
+            through_api: self.through_api / MONTH_HOURS,
+            invocations: self.invocations / MONTH_HOURS,
+            gb_seconds: self.gb_seconds / MONTH_HOURS,
+            reads: self.reads / MONTH_HOURS,
+            writes: self.writes / MONTH_HOURS,
+            messages: self.messages / MONTH_HOURS,
+            log_bytes: self.log_bytes / MONTH_HOURS,
+            out_bytes: self.out_bytes / MONTH_HOURS,
+            key_requests: self.key_requests / MONTH_HOURS,
+            secret_reads: self.secret_reads / MONTH_HOURS,
+        }
+    }
+
     fn add(&mut self, other: Self) {
         self.through_api += other.through_api;
         self.invocations += other.invocations;
@@ -108,6 +127,12 @@ impl Model<'_> {
     pub fn writes(&self, request: &Request) -> f64 {
         let noted = self.units(&request.noted, 1024.0) * self.cost.month.first_uses / 100.0;
         self.units(&request.writes, 1024.0) + noted
+    }
+
+    /// Writes of one table by one request with its share of notes, in units of items that take one each.
+    pub fn writes_of(&self, request: &Request, kept: Kept) -> f64 {
+        let of = |units: &Units| units.get(&kept).copied().unwrap_or_default();
+        of(&request.writes) + of(&request.noted) * self.cost.month.first_uses / 100.0
     }
 
     /// Seconds that Lambda bills for one request: what it computes at its share of a processor, and every round trip.

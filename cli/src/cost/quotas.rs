@@ -9,6 +9,9 @@ const GATEWAY_REQUESTS: f64 = 10_000.0;
 /// Environments at once of all functions of an account in a region; new accounts may have less.
 const ENVIRONMENTS: f64 = 1000.0;
 
+/// Requests a second for each of these: what takes less than a tenth of a second can't make use of the rest.
+pub const REQUESTS_OF_AN_ENVIRONMENT: f64 = 10.0;
+
 /// Functions that reserve `LoginConcurrency`.
 const RESERVING_FUNCTIONS: f64 = 7.0;
 
@@ -17,8 +20,11 @@ const KEY_READS: f64 = 3000.0;
 const KEY_WRITES: f64 = 1000.0;
 
 /// Units a second of a new on-demand table; it grows to twice its last peak.
-const NEW_TABLE_READS: f64 = 12_000.0;
-const NEW_TABLE_WRITES: f64 = 4000.0;
+pub const NEW_TABLE_READS: f64 = 12_000.0;
+pub const NEW_TABLE_WRITES: f64 = 4000.0;
+
+/// Units a second of a table, reads and writes alike, until AWS allows more.
+const TABLE_UNITS: f64 = 40_000.0;
 
 /// `GetSecretValue` a second.
 const SECRET_READS: f64 = 10_000.0;
@@ -100,6 +106,13 @@ fn of_requests(model: &Model<'_>, used: &[Used<'_>]) -> Vec<Quota> {
             raise: "ask AWS for more; LoginConcurrency is reserved seven times",
         },
         Quota {
+            what: "Lambda: requests a second, ten for each environment that there may be",
+            limit: ENVIRONMENTS * REQUESTS_OF_AN_ENVIRONMENT,
+            used: used.iter().map(|used| model.peak(*used)).sum(),
+            fixed: false,
+            raise: "ask AWS for more environments at once",
+        },
+        Quota {
             what: "Secrets Manager: GetSecretValue a second",
             limit: SECRET_READS,
             used: environments * stack.secrets / SECRET_SECONDS,
@@ -113,7 +126,7 @@ fn of_requests(model: &Model<'_>, used: &[Used<'_>]) -> Vec<Quota> {
             limit: stack.login_concurrency,
             used: busiest(&mut by_function(with_password(), |used| model.environments(used))),
             fixed: false,
-            raise: "the parameter LoginConcurrency",
+            raise: "the parameter LoginConcurrency; 0 reserves none and limits none",
         });
     }
     quotas
@@ -135,8 +148,7 @@ fn of_tables(model: &Model<'_>, used: &[Used<'_>]) -> Vec<Quota> {
     let second = |units: f64| units / MONTH_SECONDS * model.cost.times.peak_factor;
     let read =
         |kept| used.iter().map(|used| used.count * used.request.reads.get(&kept).copied().unwrap_or_default()).sum();
-    let written =
-        |kept| used.iter().map(|used| used.count * used.request.writes.get(&kept).copied().unwrap_or_default()).sum();
+    let written = |kept| used.iter().map(|used| used.count * model.writes_of(used.request, kept)).sum();
     let all = [Kept::Credentials, Kept::Users, Kept::Tickets, Kept::AuthHeaders, Kept::Applications];
     let busiest = |units: &dyn Fn(Kept) -> f64| all.into_iter().map(units).fold(0.0, f64::max);
     let user_writes: f64 =
@@ -170,6 +182,20 @@ fn of_tables(model: &Model<'_>, used: &[Used<'_>]) -> Vec<Quota> {
             used: second(busiest(&written)),
             fixed: false,
             raise: "warm throughput, or more load day by day: a table doubles its last peak",
+        },
+        Quota {
+            what: "DynamoDB: reads a second of the busiest table",
+            limit: TABLE_UNITS,
+            used: second(busiest(&read)),
+            fixed: false,
+            raise: "ask AWS for more",
+        },
+        Quota {
+            what: "DynamoDB: writes a second of the busiest table",
+            limit: TABLE_UNITS,
+            used: second(busiest(&written)),
+            fixed: false,
+            raise: "ask AWS for more",
         },
     ]
 }

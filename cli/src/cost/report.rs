@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::bill::{money, number, total};
+use super::bill::{Line, money, number, total};
 use super::prices::Prices;
-use super::{Estimate, Million};
+use super::quotas::Quota;
+use super::ramp::Ramp;
+use super::{Estimate, Hour, Million};
 use crate::output::{Answer, Body, printable};
 
 /// Half of a limit in the busiest second is too near to launch with.
@@ -59,6 +61,74 @@ pub fn month(estimate: &Estimate<'_>) -> Answer {
     Answer::new(json(estimate), Body::Page(parts.join("\n")))
 }
 
+/// What an hour costs, and what it needs.
+pub fn hour(hour: &Hour<'_>) -> Answer {
+    let mut rows = services(&hour.lines, "an hour");
+    rows.push(sum("Together", total(&hour.lines)));
+    let mut parts = vec![title(hour.prices), aligned_bill(&rows, 1)];
+    if !hour.quotas.is_empty() {
+        parts.extend([needed(&hour.quotas), courses(&hour.ramp)]);
+    }
+    let json = json!({
+        "region": hour.prices.region,
+        "pricesAsOf": hour.prices.as_of,
+        "hour": lines_json(&hour.lines),
+        "together": total(&hour.lines),
+        "users": hour.users,
+        "limits": quotas_json(&hour.quotas),
+        "servedAfterSeconds": { "newTables": hour.ramp.whole_after[0], "warmedTables": hour.ramp.whole_after[1] },
+    });
+    Answer::new(json, Body::Page(parts.join("\n")))
+}
+
+/// By how much each limit has to be raised, and what raises it.
+fn needed(quotas: &[Quota]) -> String {
+    let mut rows = vec![head(&["limit", "at most", "needed", "met at", "raised by"])];
+    for quota in quotas.iter().filter(|quota| quota.part() >= WORTH_TELLING) {
+        let met = if quota.part() > 1.0 { share(1.0 / quota.part()) } else { String::new() };
+        let raise = if quota.part() > NEAR { quota.raise } else { "" };
+        let cells = [quota.what, &number(quota.limit), &number(quota.used.ceil()), &met, raise];
+        rows.push(cells.map(str::to_owned).to_vec());
+    }
+    format!(
+        "Limits, the one that is met first in front, and at which part of this load:\n\n{}",
+        aligned(&[Left, Right, Right, Right, Left], &rows)
+    )
+}
+
+/// How much is served while functions and tables grow.
+fn courses(ramp: &Ramp) -> String {
+    let mut rows = vec![head(&["after", "served, tables new", "tables warmed"])];
+    for look in &ramp.looks {
+        let [new, warmed] = look.served.map(share);
+        rows.push(vec![time(look.after), new, warmed]);
+    }
+    let whole = |after: Option<u32>| match after {
+        Some(0) => "from the first second".to_owned(),
+        Some(after) => format!("after {}", time(after)),
+        None => "not in a day".to_owned(),
+    };
+    let [new, warmed] = ramp.whole_after.map(whole);
+    format!(
+        "If all of it comes at once, with every limit of the account raised:\n\n{}\nAll is served {new} with new tables, \
+         {warmed} with tables warmed before.\n",
+        aligned(&[Right, Right, Right], &rows)
+    )
+}
+
+/// Rounded down: what is not all is never shown as all.
+fn share(part: f64) -> String {
+    format!("{:.1} %", (part * 1000.0).floor() / 10.0)
+}
+
+fn time(seconds: u32) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{:.1} h", f64::from(seconds) / 3600.0),
+    }
+}
+
 /// What every request takes and costs.
 pub fn each(prices: &Prices, all: &[Million<'_>]) -> Answer {
     let text =
@@ -69,22 +139,31 @@ pub fn each(prices: &Prices, all: &[Million<'_>]) -> Answer {
 }
 
 fn bill(estimate: &Estimate<'_>) -> String {
-    let mut rows = vec![head(&["service", "what", "how much", "a month"])];
+    let mut rows = services(&estimate.lines, "a month");
+    rows.push(sum("Together", total(&estimate.lines)));
+    rows.push(sum("Of that without a request", estimate.standing));
+    aligned_bill(&rows, 2)
+}
+
+/// The lines of a bill, the name of each service once.
+fn services(lines: &[Line], per: &str) -> Vec<Vec<String>> {
+    let mut rows = vec![head(&["service", "what", "how much", per])];
     let mut before = "";
-    for line in &estimate.lines {
+    for line in lines {
         let service = if line.service == before { "" } else { line.service };
         before = line.service;
         rows.push(vec![service.to_owned(), line.what.to_owned(), line.from.clone(), money(line.dollars)]);
     }
-    let last = |what: &str, dollars| vec![what.to_owned(), String::new(), String::new(), money(dollars)];
-    rows.push(last("Together", total(&estimate.lines)));
-    rows.push(last("Of that without a request", estimate.standing));
-    aligned_bill(&rows)
+    rows
 }
 
-/// The last two lines are told apart, and their long first cell widens no column.
-fn aligned_bill(rows: &[Vec<String>]) -> String {
-    let (lines, last) = rows.split_at(rows.len().saturating_sub(2));
+fn sum(what: &str, dollars: f64) -> Vec<String> {
+    vec![what.to_owned(), String::new(), String::new(), money(dollars)]
+}
+
+/// The last lines, the sums, are told apart, and their long first cell widens no column.
+fn aligned_bill(rows: &[Vec<String>], sums: usize) -> String {
+    let (lines, last) = rows.split_at(rows.len().saturating_sub(sums));
     let text = aligned(&[Left, Left, Right, Right], lines);
     let width = text.lines().map(|line| line.chars().count()).max().unwrap_or_default();
     let sums = last.iter().filter_map(|row| row.first().zip(row.last())).map(|(what, dollars)| {
@@ -185,23 +264,29 @@ fn million_json(million: &Million<'_>) -> Value {
     })
 }
 
-fn json(estimate: &Estimate<'_>) -> Value {
-    let lines = estimate.lines.iter().map(|line| {
+fn lines_json(lines: &[Line]) -> Vec<Value> {
+    let line = |line: &Line| {
         json!({
             "service": line.service, "what": line.what, "howMuch": line.from, "dollars": line.dollars,
             "withoutRequests": line.idle,
         })
-    });
-    let quotas = estimate
-        .quotas
-        .iter()
-        .map(|quota| json!({ "limit": quota.what, "atMost": quota.limit, "used": quota.used, "raise": quota.raise }));
+    };
+    lines.iter().map(line).collect()
+}
+
+fn quotas_json(quotas: &[Quota]) -> Vec<Value> {
+    let quota =
+        |quota: &Quota| json!({ "limit": quota.what, "atMost": quota.limit, "used": quota.used, "raise": quota.raise });
+    quotas.iter().map(quota).collect()
+}
+
+fn json(estimate: &Estimate<'_>) -> Value {
     let [lite, essentials] = estimate.cognito;
     let [login, cognito] = estimate.login;
     json!({
         "region": estimate.prices.region,
         "pricesAsOf": estimate.prices.as_of,
-        "lines": lines.collect::<Vec<_>>(),
+        "lines": lines_json(&estimate.lines),
         "together": total(&estimate.lines),
         "withoutRequests": estimate.standing,
         "perMillion": estimate.millions.iter().map(million_json).collect::<Vec<_>>(),
@@ -209,6 +294,6 @@ fn json(estimate: &Estimate<'_>) -> Value {
         "cognito": { "activeUsers": estimate.active_users, "lite": lite, "essentials": essentials },
         "millionLogins": { "here": login, "cognitoEssentials": cognito },
         "peakFactor": estimate.peak_factor,
-        "limits": quotas.collect::<Vec<_>>(),
+        "limits": quotas_json(&estimate.quotas),
     })
 }

@@ -46,13 +46,52 @@ fn examples(page: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_examples_in_the_document_are_what_the_tool_says() {
-    let examples = examples("docs/cost.md");
-    assert!(examples.len() >= 2, "{examples:?}");
-    for (arguments, shown) in examples {
-        let run = cost(&arguments.split_whitespace().collect::<Vec<_>>());
-        assert_eq!(run.code, 0, "{}", run.stderr);
-        assert_eq!(run.stdout, shown, "docs/cost.md shows something else for:{arguments}");
+fn the_examples_in_the_documents_are_what_the_tool_says() {
+    for page in ["docs/cost.md", "docs/scale.md"] {
+        let examples = examples(page);
+        assert!(examples.len() >= 2, "{examples:?}");
+        for (arguments, shown) in examples {
+            let run = cost(&arguments.split_whitespace().collect::<Vec<_>>());
+            assert_eq!(run.code, 0, "{}", run.stderr);
+            assert_eq!(run.stdout, shown, "{page} shows something else for:{arguments}");
+        }
+    }
+}
+
+/// By hand: a verification takes 16 ms, so ten a second is what an environment serves of them; each reads its user, as
+/// each login does.
+#[test]
+fn what_a_second_needs_is_what_it_comes_to_by_hand() {
+    let answer = json(&["--per-second", "--logins", "100000", "--verifications", "1000000"]);
+    let limit = |name: &str| {
+        let mut limits = answer["limits"].as_array().unwrap().iter();
+        limits.find(|limit| limit["limit"].as_str().unwrap().starts_with(name)).unwrap()["used"].clone()
+    };
+    near(&limit("API Gateway"), 100_000.0);
+    near(&limit("Lambda: requests a second"), 1_100_000.0);
+    near(&limit("LoginConcurrency"), 100_000.0 * 0.047);
+    near(&limit("DynamoDB: reads a second of the busiest table"), 1_100_000.0);
+    // A ticket for each login, and the note of its use for each tenth verification.
+    near(&limit("DynamoDB: writes a second of the busiest table"), 200_000.0);
+    // 100,000 environments for the authorizer: 1,000 at once, 100 more a second.
+    assert_eq!(answer["servedAfterSeconds"]["warmedTables"], 990);
+    // 12,000 reads a second, doubled seven times: 1,536,000.
+    assert_eq!(answer["servedAfterSeconds"]["newTables"], 7 * 1800);
+    let hour: f64 = answer["hour"].as_array().unwrap().iter().map(|line| line["dollars"].as_f64().unwrap()).sum();
+    near(&answer["together"], hour);
+}
+
+#[test]
+fn an_hour_costs_its_part_of_a_month_that_is_all_like_it() {
+    let month = ["--logins", "262800000000", "--tickets", "8640000000", "--users", "0", "--peak-factor", "1"];
+    let month = json(&month)["together"].as_f64().unwrap();
+    near(&json(&["--per-second", "--logins", "100000"])["together"], month / 730.0);
+    let few = json(&["--per-second", "--logins", "10"]);
+    assert_eq!(few["servedAfterSeconds"]["newTables"], 0);
+    let none = json(&["--per-second"]);
+    assert_eq!(none["limits"], Value::Array(Vec::new()));
+    for contrary in [&["--each"][..], &["--peak-factor", "3"]] {
+        assert_eq!(cost(&[&["--per-second"], contrary].concat()).code, 2, "{contrary:?}");
     }
 }
 

@@ -9,6 +9,7 @@ mod cost;
 mod deletion;
 mod export;
 mod import;
+mod kdf;
 mod keys;
 mod pepper;
 mod reaching;
