@@ -535,7 +535,7 @@ pub fn demand(token: &AccessToken, actions: &[Action], tenant: &str) -> Result<(
 }
 
 /// The ticket that was found, for an application that manages tickets: `None` for one of a tenant that it has nothing to
-/// do with, that no application was ever given, or that ended before `now`, stored or not; refused where it knows the
+/// do with, that no application was ever given, or whose last moment has come by `now`, stored or not; refused where it knows the
 /// tenant without managing its tickets.
 pub fn managed_ticket(token: &AccessToken, found: Option<Ticket>, now: Timestamp) -> Result<Option<Ticket>, Problem> {
     ticket_for(token, found, &[Action::ManageTickets], now)

@@ -1,8 +1,9 @@
 //! JSON as it is written.
 //!
 //! Serde's own reader takes an object whose first key is one of its private names for something else than an object: it
-//! replaces it, or fails. Any part of the build can switch that on, and anybody can put such a key into a query string,
-//! which the gateway makes an object of, or into an attribute. So what others wrote is read by [`Json`].
+//! replaces it, or fails. A feature of the library switches that on, for the whole build, and anybody can put such a key into a
+//! query string, which the gateway makes an object of, or into an attribute. So what others wrote is read by [`Json`], and
+//! `deny.toml` keeps out the feature that would change numbers too.
 
 use std::fmt;
 

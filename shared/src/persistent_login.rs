@@ -266,7 +266,7 @@ impl<S: Store> ProfileApi<S> {
 }
 
 /// The persistent login that was found, for an application that manages tickets: `None` for one of a tenant that it has
-/// nothing to do with, or that was over before `now`, stored or not; refused where it knows the tenant without managing
+/// nothing to do with, or that is over at `now`, stored or not; refused where it knows the tenant without managing
 /// its tickets.
 fn managed(
     token: &AccessToken,

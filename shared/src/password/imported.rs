@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::Phc;
 use super::phc::{Refusal, base64, number, refusal};
 use super::stored::Stored;
+use crate::json::Object;
 
 const ANY_PADDING: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
@@ -54,9 +55,9 @@ fn django_scrypt(text: &str) -> Result<Phc, Refusal> {
 
 /// Takes `credentialData` and `secretData` of a password in a Keycloak realm: PBKDF2 or Argon2.
 pub fn from_keycloak(credential_data: &str, secret_data: &str) -> Result<Phc, Refusal> {
-    let data: KeycloakData = serde_json::from_str(credential_data)
+    let Object::<KeycloakData>(data) = serde_json::from_str(credential_data)
         .map_err(|_| refusal("credentialData", "JSON with hashIterations and algorithm"))?;
-    let secret: KeycloakSecret =
+    let Object::<KeycloakSecret>(secret) =
         serde_json::from_str(secret_data).map_err(|_| refusal("secretData", "JSON with value and salt"))?;
     let (salt, hash) = (decode("salt", &secret.salt)?, decode("value", &secret.value)?);
     let iterations = data.hash_iterations;
@@ -280,6 +281,7 @@ mod tests {
         };
         for (data, field) in [
             ("", "credentialData"),
+            (r#"[1,"pbkdf2-sha256",null]"#, "credentialData"),
             (r#"{"hashIterations":-1,"algorithm":"pbkdf2-sha256"}"#, "credentialData"),
             (r#"{"hashIterations":0,"algorithm":"pbkdf2-sha256"}"#, "iterations"),
             (r#"{"hashIterations":4000000000,"algorithm":"pbkdf2-sha256"}"#, "iterations"),
@@ -297,6 +299,7 @@ mod tests {
         let data = r#"{"hashIterations":1,"algorithm":"pbkdf2-sha256"}"#;
         for (secret, field) in [
             ("[]", "secretData"),
+            (r#"["CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc=","c29tZXNhbHQ="]"#, "secretData"),
             (r#"{"value":"AAAA"}"#, "secretData"),
             (r#"{"value":"%","salt":"c29tZXNhbHQ="}"#, "value"),
             (r#"{"value":"AAAA","salt":"%"}"#, "salt"),

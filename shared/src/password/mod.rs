@@ -186,16 +186,22 @@ impl Hasher {
         Self { memory: Pool::new(buffers), ..self }
     }
 
-    /// Reads the pepper now, if there is one, and gets the memory of a hash, so that the first request need not.
+    /// Reads the pepper now, if there is one, and gets the memory of all hashes at a time, so that no request need.
     pub async fn warm(self: &Arc<Self>) {
         let hasher = Arc::clone(self);
-        let memory = tokio::task::spawn_blocking(move || hasher.memory.lend().reserve(hasher.cost));
+        let memory = tokio::task::spawn_blocking(move || hasher.reserve());
         if let Some(pepper) = &self.pepper {
             pepper.warm().await;
         }
         if !matches!(memory.await, Ok(Ok(()))) {
             tracing::warn!("the memory for a password hash could not be had while starting");
         }
+    }
+
+    fn reserve(&self) -> Result<(), PasswordError> {
+        // All at once, or the same one would be lent each time.
+        let mut buffers = self.memory.lend_all();
+        buffers.iter_mut().try_for_each(|buffer| buffer.reserve(self.cost))
     }
 
     /// Hashes a new password under a fresh salt. Where the stack has a pepper, it has to have been read: [`hash`] does.
@@ -303,8 +309,8 @@ impl Hasher {
 
     /// Does the work of a derivation for its time alone.
     fn work(&self, password: &Password, derivation: Derivation<'_>) -> Result<(), PasswordError> {
-        let mut output = [0; OUTPUT_BYTES];
-        self.derive(derivation, password, &[0; SALT_BYTES], &mut output)
+        let mut output = Zeroizing::new([0; OUTPUT_BYTES]);
+        self.derive(derivation, password, &[0; SALT_BYTES], &mut *output)
     }
 
     fn derive(

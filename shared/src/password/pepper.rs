@@ -18,6 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
 use crate::clock::{Clock, Timestamp};
+use crate::json::Object;
 use crate::keyring::{FRESH, KeySource, KeyringError, RETRY, STALE};
 use crate::random::Random;
 
@@ -160,7 +161,7 @@ fn told_apart<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Str
 impl Peppers {
     /// Reads the secret's text, whole or not at all. It may hold no key.
     pub fn parse(text: &str) -> Result<Self, PepperError> {
-        let stored: StoredPeppers = serde_json::from_str(text).map_err(|_| PepperError::Malformed)?;
+        let Object::<StoredPeppers>(stored) = serde_json::from_str(text).map_err(|_| PepperError::Malformed)?;
         let mut keys = BTreeMap::new();
         for (id, key) in stored.peppers {
             let id = KeyId::parse(&id).ok_or(PepperError::Malformed)?;
@@ -669,6 +670,8 @@ mod tests {
             String::new(),
             "{}".to_owned(),
             "[]".to_owned(),
+            r#"[null,{}]"#.to_owned(),
+            format!(r#"["p1",{{"p1":"{KEY}"}}]"#),
             r#"{"current":"p1","peppers":{}}"#.to_owned(),
             format!(r#"{{"peppers":{{"p1":"{KEY}"}}}}"#),
             format!(r#"{{"current":"p2","peppers":{{"p1":"{KEY}"}}}}"#),

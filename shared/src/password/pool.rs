@@ -48,6 +48,11 @@ impl<B: Default> Pool<B> {
         Lent { buffer: self.lock().pop().unwrap_or_default(), pool: self }
     }
 
+    /// As many buffers as the pool has.
+    pub(super) fn lend_all(&self) -> Vec<Lent<'_, B>> {
+        (0..self.most).map(|_| self.lend()).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<B>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

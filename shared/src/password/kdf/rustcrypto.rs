@@ -23,11 +23,10 @@ impl Memory {
 impl Derive for Memory {
     fn derive(&mut self, input: &Input<'_>, output: &mut [u8]) -> Result<(), PasswordError> {
         let params = params(input.cost, input.associated, output.len())?;
-        let blocks = self.blocks(params.block_count())?;
+        let mut blocks = Wiped(self.blocks(params.block_count())?);
         let argon2 = Argon2::new_with_secret(input.secret, input.algorithm, input.version, params);
         let argon2 = argon2.map_err(|_| PasswordError::Unusable)?;
-        let result = argon2.hash_password_into_with_memory(input.password, input.salt, output, &mut *blocks);
-        wipe(blocks);
+        let result = argon2.hash_password_into_with_memory(input.password, input.salt, output, &mut *blocks.0);
         result.map_err(|_| PasswordError::Unusable)
     }
 
@@ -39,6 +38,15 @@ impl Derive for Memory {
     #[cfg(test)]
     fn kept_kib(&self) -> usize {
         self.0.len()
+    }
+}
+
+/// Blocks that a derivation works in: all zero when it is over, by a panic too.
+struct Wiped<'a>(&'a mut [Block]);
+
+impl Drop for Wiped<'_> {
+    fn drop(&mut self) {
+        wipe(self.0);
     }
 }
 
