@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use tests::{read, workspace};
 
 const LIST: &str = "tests/controls/faults.txt";
@@ -12,6 +13,7 @@ const LIST: &str = "tests/controls/faults.txt";
 #[derive(Clone, Default)]
 struct Fault {
     name: String,
+    lines: Vec<String>,
     tests: Vec<String>,
     hunks: Vec<Hunk>,
 }
@@ -41,7 +43,8 @@ fn faults(list: &str) -> Vec<Fault> {
             (("@", _), _) => fault.hunks.push(hunk(&file.unwrap())),
             (_, Some(("file", name))) => fault.hunks.push(hunk(name)),
             (_, Some(("test", name))) => fault.tests.push(name.to_owned()),
-            (_, Some(("lines" | "what" | "command", _))) => {}
+            (_, Some(("lines", names))) => fault.lines.extend(names.split(' ').map(str::to_owned)),
+            (_, Some(("what" | "command", _))) => {}
             _ => panic!("{line} is no line of a fault"),
         }
     }
@@ -76,7 +79,7 @@ fn source_of(test: &str) -> Option<String> {
 /// What does not fit.
 fn flaws(faults: &[Fault]) -> Vec<String> {
     let (mut flaws, mut names) = (Vec::new(), BTreeSet::new());
-    for Fault { name, tests, hunks } in faults {
+    for Fault { name, tests, hunks, .. } in faults {
         if !names.insert(name) {
             flaws.push(format!("{name}: twice"));
         }
@@ -108,6 +111,18 @@ fn every_seeded_fault_fits_the_code() {
     assert!(faults.len() > 60, "{}", faults.len());
     let flaws = flaws(&faults);
     assert!(flaws.is_empty(), "{flaws:#?}");
+}
+
+#[test]
+fn every_seeded_fault_was_seen_noticed() {
+    let listed = faults(&read(LIST)).into_iter();
+    let listed: BTreeSet<(String, String)> =
+        listed.flat_map(|fault| fault.lines.into_iter().map(move |line| (fault.name.clone(), line))).collect();
+    let kept: Value = serde_json::from_str(&read("tests/assurance/controls.json")).unwrap();
+    let noticed = kept.as_array().unwrap().iter().filter(|control| control["result"] == "fails as it must");
+    let text = |control: &Value, member: &str| control[member].as_str().unwrap().to_owned();
+    let noticed: BTreeSet<_> = noticed.map(|control| (text(control, "fault"), text(control, "line"))).collect();
+    assert_eq!(listed, noticed, "tests/controls/run --write tries what is new");
 }
 
 #[test]

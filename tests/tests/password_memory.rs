@@ -3,6 +3,8 @@
 //!
 //! Alone in its file, and so in a process of its own, whose highest memory is what is looked at.
 
+#![cfg(target_os = "linux")]
+
 use std::fs;
 use std::sync::Arc;
 

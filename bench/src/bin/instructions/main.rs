@@ -134,14 +134,21 @@ fn check(counting: &Counting) -> Result<(), Error> {
     let mut baseline = Baseline::read(&baselines())?;
     let here = Machine::here()?;
     if here != baseline.machine {
-        println!("The baselines are of another machine, which may explain a deviation.");
+        println!("The baselines are of another machine, so only the absolute limits are held.");
         println!("  theirs: {:?}\n  here:   {here:?}", baseline.machine);
     }
     let counted = count(counting)?;
     if !counting.functions.is_empty() {
         baseline.functions.retain(|event, _| counted.contains_key(event));
     }
-    judge(&baseline::check(&baseline.functions, &counted))
+    let mut findings = baseline::check(&baseline.functions, &counted);
+    if here != baseline.machine {
+        let (deviations, others) =
+            findings.into_iter().partition::<Vec<_>, _>(|finding| matches!(finding, Finding::Deviation { .. }));
+        deviations.iter().for_each(|deviation| println!("{deviation}"));
+        findings = others;
+    }
+    judge(&findings)
 }
 
 fn update(counting: &Counting) -> Result<(), Error> {
