@@ -670,7 +670,7 @@ mod tests {
             String::new(),
             "{}".to_owned(),
             "[]".to_owned(),
-            r#"[null,{}]"#.to_owned(),
+            r"[null,{}]".to_owned(),
             format!(r#"["p1",{{"p1":"{KEY}"}}]"#),
             r#"{"current":"p1","peppers":{}}"#.to_owned(),
             format!(r#"{{"peppers":{{"p1":"{KEY}"}}}}"#),

@@ -14,8 +14,9 @@ use crate::figures::{Counts, Figures};
 /// How far a figure may be from its baseline, in percent.
 pub const TOLERANCE: f64 = 3.0;
 
-/// The most instructions before a function opens its first connection: two million, and what the loader does for slow.c.
-const BEFORE_CONNECTION: u64 = 2_031_000;
+/// The most instructions before a function opens its first connection. Two million are aimed at, for what is shipped; what
+/// `sam build` makes is linked function by function, and the loader does something for slow.c.
+const BEFORE_CONNECTION: u64 = 2_500_000;
 
 /// The most that a function may execute to start and to answer once. Entropy from the processor's jitter, which a build
 /// without `AWS_LC_SYS_NO_JITTER_ENTROPY` gathers, alone takes 420 million.

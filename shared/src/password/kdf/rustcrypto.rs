@@ -23,7 +23,7 @@ impl Memory {
 impl Derive for Memory {
     fn derive(&mut self, input: &Input<'_>, output: &mut [u8]) -> Result<(), PasswordError> {
         let params = params(input.cost, input.associated, output.len())?;
-        let mut blocks = Wiped(self.blocks(params.block_count())?);
+        let blocks = Wiped(self.blocks(params.block_count())?);
         let argon2 = Argon2::new_with_secret(input.secret, input.algorithm, input.version, params);
         let argon2 = argon2.map_err(|_| PasswordError::Unusable)?;
         let result = argon2.hash_password_into_with_memory(input.password, input.salt, output, &mut *blocks.0);
