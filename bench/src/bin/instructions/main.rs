@@ -145,7 +145,9 @@ fn check(counting: &Counting) -> Result<(), Error> {
     if here != baseline.machine {
         let (deviations, others) =
             findings.into_iter().partition::<Vec<_>, _>(|finding| matches!(finding, Finding::Deviation { .. }));
-        deviations.iter().for_each(|deviation| println!("{deviation}"));
+        for deviation in &deviations {
+            println!("{deviation}");
+        }
         findings = others;
     }
     judge(&findings)
