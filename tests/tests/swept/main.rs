@@ -1,7 +1,7 @@
 //! The tables' TTL deletes what is over some time after its end, which may be at once, in two days, or, as far as anybody
 //! promises, never. Nothing may rest on it: everything that ends is taken past its end, second by second, once with a
 //! table from which nothing is ever deleted and once with one from which everything is on time, and each answer is the
-//! same to the byte. On the store in memory and on the embedded engine.
+//! same, but for when a credential was last used, which is noted beside the answer. On the store in memory and on the embedded engine.
 //!
 //! `OSTIARY_TEST_SWEEPING=on-time cargo test -p tests` runs every other test over stores that sweep on time.
 
