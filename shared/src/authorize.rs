@@ -534,9 +534,18 @@ pub fn demand(token: &AccessToken, actions: &[Action], tenant: &str) -> Result<(
     }
 }
 
+/// [`demand`] for what ends by itself: `false` where it is over and the application may not. Who may is given it even then:
+/// by another clock it may live, and an end that was acknowledged has to hold by each.
+pub fn may(token: &AccessToken, actions: &[Action], tenant: &TenantName, is_over: bool) -> Result<bool, Problem> {
+    match demand(token, actions, tenant.as_str()) {
+        Err(_) if is_over => Ok(false),
+        demanded => demanded.map(|()| true),
+    }
+}
+
 /// The ticket that was found, for an application that manages tickets: `None` for one of a tenant that it has nothing to
-/// do with, that no application was ever given, or whose last moment has come by `now`, stored or not; refused where it knows the
-/// tenant without managing its tickets.
+/// do with, or that no application was ever given. Where it knows the tenant without managing its tickets it is refused
+/// one that has not come to its last moment, and told nothing of another. The ticket may be over.
 pub fn managed_ticket(token: &AccessToken, found: Option<Ticket>, now: Timestamp) -> Result<Option<Ticket>, Problem> {
     ticket_for(token, found, &[Action::ManageTickets], now)
 }
@@ -549,11 +558,10 @@ pub fn ticket_for(
     now: Timestamp,
 ) -> Result<Option<Ticket>, Problem> {
     needed.iter().try_for_each(|action| demand_somewhere(token, *action))?;
-    let known = |it: &Ticket| it.origin == Origin::Ticket && token.knows(&it.tenant) && now < it.expires;
+    let known = |it: &Ticket| it.origin == Origin::Ticket && token.knows(&it.tenant);
     let Some(ticket) = found.filter(known) else { return Ok(None) };
     audit::account(&ticket.key.user, &ticket.tenant);
-    demand(token, needed, ticket.tenant.as_str())?;
-    Ok(Some(ticket))
+    Ok(may(token, needed, &ticket.tenant, now >= ticket.expires)?.then_some(ticket))
 }
 
 /// Refuses to do anything in the name of a profile that is disabled.

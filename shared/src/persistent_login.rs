@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::access_token::{AccessToken, Action};
 use crate::audit;
-use crate::authorize::{Presented, demand, demand_somewhere};
+use crate::authorize::{Presented, demand_somewhere, may};
 use crate::clock::Timestamp;
 use crate::error::Problem;
 use crate::owned;
@@ -266,19 +266,16 @@ impl<S: Store> ProfileApi<S> {
 }
 
 /// The persistent login that was found, for an application that manages tickets: `None` for one of a tenant that it has
-/// nothing to do with, or that is over at `now`, stored or not; refused where it knows the tenant without managing
-/// its tickets.
+/// nothing to do with; refused where it knows the tenant without managing its tickets, if it is not over. The login may be.
 fn managed(
     token: &AccessToken,
     found: Option<PersistentLogin>,
     now: Timestamp,
 ) -> Result<Option<PersistentLogin>, Problem> {
     NEEDED.iter().try_for_each(|action| demand_somewhere(token, *action))?;
-    let known = |login: &PersistentLogin| token.knows(&login.tenant) && now < login.expires;
-    let Some(login) = found.filter(known) else { return Ok(None) };
+    let Some(login) = found.filter(|login| token.knows(&login.tenant)) else { return Ok(None) };
     audit::account(&login.key.user, &login.tenant);
-    demand(token, NEEDED, login.tenant.as_str())?;
-    Ok(Some(login))
+    Ok(may(token, NEEDED, &login.tenant, now >= login.expires)?.then_some(login))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::access_token::Action;
 use crate::audit;
-use crate::authorize::{Presented, demand, demand_enabled, demand_somewhere};
+use crate::authorize::{Presented, demand_enabled, demand_somewhere, may};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Pages};
 use crate::delivery::{Delivery, Letter, Link, Message};
@@ -237,7 +237,7 @@ fn lookup(text: &str) -> Lookup {
 }
 
 /// The token of a text, for an application that manages profiles in the token's tenant. One of a tenant that it does not
-/// know is as good as none, and so is one that is over, stored or not.
+/// know is as good as none, and so is one that is over, for who may not manage it. It may be over.
 pub async fn managed<S: Store>(
     api: &ProfileApi<S>,
     presented: &Presented,
@@ -245,12 +245,11 @@ pub async fn managed<S: Store>(
 ) -> Result<Option<Shown>, Problem> {
     let (application, found) = api.application(presented, lookup(text)).await?;
     demand_somewhere(&application, Action::ManageProfiles)?;
-    let now = api.now();
-    let known = |it: &Shown| application.knows(&it.token.tenant) && now < it.token.expires;
-    let Some(shown) = Shown::of(found).filter(known) else { return Ok(None) };
-    audit::account(&shown.token.key.user, &shown.token.tenant);
-    demand(&application, &[Action::ManageProfiles], shown.token.tenant.as_str())?;
-    Ok(Some(shown))
+    let Some(shown) = Shown::of(found).filter(|shown| application.knows(&shown.token.tenant)) else { return Ok(None) };
+    let token = &shown.token;
+    audit::account(&token.key.user, &token.tenant);
+    let known = may(&application, &[Action::ManageProfiles], &token.tenant, api.now() >= token.expires)?;
+    Ok(known.then_some(shown))
 }
 
 /// The token of a text, for whoever has it.
