@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use shared::clock::Clock as _;
 use shared::gateway::Response;
+use shared::one_time::OneTimeKey;
 use shared::store::{Administration as _, Lookup, Store as _, Write};
 use shared::tenant::TenantName;
 use shared::ticket::{Origin, TicketKey};
@@ -272,4 +273,31 @@ async fn in_an_outage_nobody_is_sent_to_the_login_page() {
         }
     }
     assert_eq!(world.send(&read(&world, &ticket)).await.status(), 200);
+}
+
+/// By another clock, which is behind, it still lives: so an end that is acknowledged has to be one.
+#[tokio::test]
+async fn what_is_over_by_this_clock_is_ended_for_every_other_one() {
+    let world = World::new().await;
+    let store = &world.stack.store;
+    let (ticket, _) = (world.ticket(&world.demo).await, world.ticket(&world.demo).await);
+    let (series, _) = world.persistent_login(&world.demo).await;
+    let sent = world.verification_token(&world.demo).await;
+    let end = |name| Call::to(name).header("x-api-key", &world.applications.full);
+    let (tickets, series_left) = (store.tickets().len(), store.persistent_logins().len());
+    assert!(tickets > 1 && series_left > 0);
+    // After the longest of the three lives.
+    world.stack.clock.advance(Duration::from_secs(60 * 86_400));
+    for (call, status) in [
+        (end("ticket-invalidate").id(&ticket), 200),
+        (end("persistent-login-delete").id(&series), 200),
+        (end("verification-token-delete").id(&sent), 200),
+    ] {
+        assert_eq!(world.send(&call).await.status(), status, "{}", call.route().name);
+    }
+    assert_eq!(store.tickets().len(), tickets - 1, "that one, and the other is the control");
+    assert_eq!(store.persistent_logins().len(), series_left - 1);
+    assert!(
+        store.lookup(Lookup { one_time: OneTimeKey::of(&sent), ..Lookup::default() }).await.unwrap().one_time.is_none()
+    );
 }
